@@ -345,7 +345,8 @@ impl<E: Executor + 'static> Driver<E> {
         })
     }
 
-    async fn begin(&mut self, stage: &Stage) -> Result<Current, BuildError> {
+    /// What a stage begins with, and for which platform that is asked for.
+    fn base_of(&self, stage: &Stage) -> Result<(String, Option<Platform>), BuildError> {
         let variables = self.arguments.meta_variables();
         let scope = Scope {
             environment: &[],
@@ -362,7 +363,12 @@ impl<E: Executor + 'static> Driver<E> {
         };
         let buildkit = self.options.dialect == Dialect::BuildKit;
         let asked = asked.map(|asked| if buildkit { platform::normal(asked) } else { asked });
-        let name = expand(&stage.base)?;
+        Ok((expand(&stage.base)?, asked))
+    }
+
+    async fn begin(&mut self, stage: &Stage) -> Result<Current, BuildError> {
+        let buildkit = self.options.dialect == Dialect::BuildKit;
+        let (name, asked) = self.base_of(stage)?;
         if name.is_empty() {
             return Err(BuildError::Step(format!(
                 "base name ({}) should not be blank",

@@ -1,9 +1,9 @@
 //! The stages of a build, side by side: each is walked by a task of its own, and waits for another where it needs what that
 //! one makes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use image::{Digest, Platform};
 use tokio::sync::{OnceCell, Semaphore, watch};
@@ -30,6 +30,8 @@ pub(super) struct Graph {
     asked: Mutex<HashMap<Wish, Arc<OnceCell<Digest>>>>,
     /// Bases that were told of: one that several stages have is one step.
     told: Mutex<BTreeSet<String>>,
+    /// Bases with what they are asked for, by the stage that each is told of as.
+    pub(super) bases: OnceLock<BTreeMap<(String, String), usize>>,
 }
 
 struct Place {
@@ -92,11 +94,17 @@ impl Graph {
             configurations: AtomicUsize::new(0),
             asked: Mutex::default(),
             told: Mutex::default(),
+            bases: OnceLock::new(),
         }
     }
 
     pub(super) fn stage(&self, number: usize) -> Arc<Stage> {
         self.places[number].stage.clone()
+    }
+
+    /// The last stage that is needed; it is what is built.
+    pub(super) fn target(&self) -> Option<usize> {
+        self.places.iter().rposition(|place| place.needed)
     }
 
     /// How many stages there are.

@@ -1,10 +1,11 @@
 //! Steps told to whoever watches: what each is called, whether it was in the cache, and where a build fails.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use image::Platform;
 
-use super::{Current, Driver};
+use super::{Current, Driver, Named};
 use crate::arguments::Scope;
 use crate::dockerfile::{Instruction, InstructionKind, Location, Mount, Stage};
 use crate::executor::{Base, Executor};
@@ -78,7 +79,7 @@ impl<E: Executor + 'static> Driver<E> {
         instruction: &Instruction,
         name: Option<String>,
     ) -> Result<(), BuildError> {
-        let uses = self.used(instruction);
+        let uses = self.used(instruction, self.number);
         if name.is_some() {
             // A step does not begin before what it uses is there.
             for stage in &uses {
@@ -100,11 +101,11 @@ impl<E: Executor + 'static> Driver<E> {
         Some(watch.begin(&StepName { name, stage, uses }))
     }
 
-    /// Earlier stages that an instruction uses.
-    fn used(&self, instruction: &Instruction) -> Vec<usize> {
+    /// Stages that an instruction of the stage with the number `before` uses.
+    fn used(&self, instruction: &Instruction, before: usize) -> Vec<usize> {
         let named = |name: &str| {
-            let by_number = || name.parse().ok().filter(|index| *index < self.number);
-            self.earlier(name).or_else(by_number)
+            let by_number = || name.parse().ok().filter(|index| *index < before);
+            self.graph.named(name, before).or_else(by_number)
         };
         match &instruction.kind {
             InstructionKind::Copy(copy) => copy.from.as_deref().and_then(named).into_iter().collect(),
@@ -116,6 +117,59 @@ impl<E: Executor + 'static> Driver<E> {
         }
     }
 
+    /// The stage that a base is told of as, of those that begin with it: in BuildKit the one that is come to last on the way
+    /// from the target, which takes what a stage is upon before what it uses.
+    pub(super) fn told_of(&self, reference: &str, asked: Option<&Platform>) -> Option<usize> {
+        let key = |reference: &str, asked: Option<&Platform>| {
+            let platform = asked.map(platform::text).unwrap_or_default();
+            (reference.to_owned(), platform)
+        };
+        let told = self.graph.bases.get_or_init(|| {
+            let base = |number: usize| {
+                let (name, asked) = self.base_of(&self.graph.stage(number)).ok()?;
+                Some((key(&canonical(&name), asked.as_ref()), number))
+            };
+            self.stages_from_the_target()
+                .into_iter()
+                .filter_map(base)
+                .collect()
+        });
+        told.get(&key(reference, asked)).copied()
+    }
+
+    /// The stages that begin with an image, in the order in which they are come to from the target.
+    fn stages_from_the_target(&self) -> Vec<usize> {
+        let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut open: Vec<usize> = self.graph.target().into_iter().collect();
+        while let Some(number) = open.pop() {
+            if !seen.insert(number) {
+                continue;
+            }
+            let stage = self.graph.stage(number);
+            let uses = stage.instructions.iter().flat_map(|each| self.used(each, number));
+            let mut next: Vec<usize> = uses.filter(|used| !seen.contains(used)).collect();
+            let name = self.base_of(&stage).map(|(name, _)| name).unwrap_or_default();
+            match self.graph.named(&name, number) {
+                Some(earlier) => next.insert(0, earlier),
+                None => order.push(number),
+            }
+            open.extend(next.into_iter().rev());
+        }
+        order
+    }
+
+    /// The named context that stands for a base, if it is an image by its name: what steps call it, and the image.
+    fn context_named(&self, name: &str, reference: &str) -> Option<(String, String)> {
+        let Some(Named::Image(image)) = self.context(name) else {
+            return None;
+        };
+        let by_name = image.parse::<image::Digest>().is_err();
+        let familiar = image::Reference::parse(reference).map(|parsed| parsed.familiar());
+        let called = familiar.unwrap_or_else(|_| name.to_owned());
+        let called = called.strip_suffix(":latest").unwrap_or(&called).to_owned();
+        by_name.then(|| (called, image.clone()))
+    }
+
     /// The base of a stage that is none of the file's: what it is, and then its files. A base that several stages have
     /// is told of once.
     pub(super) async fn watched_base(
@@ -125,11 +179,26 @@ impl<E: Executor + 'static> Driver<E> {
         asked: Option<&Platform>,
         shown: Option<&Platform>,
     ) -> Result<Option<Base>, BuildError> {
-        let reference = image::Reference::parse(name).map(|parsed| parsed.with_default_tag().to_string());
-        let reference = reference.unwrap_or_else(|_| name.to_owned());
-        let title = numbering.name(&format!("FROM {reference}"), "");
-        let prefix = shown.map(|shown| platform::text(shown) + " ").unwrap_or_default();
-        let metadata = format!("[{prefix}internal] load metadata for {reference}");
+        let reference = canonical(name);
+        let (title, metadata) = match self.context_named(name, &reference) {
+            Some((called, image)) => (
+                format!("[context {called}] {image}"),
+                format!("[context {called}] load metadata for {image}"),
+            ),
+            None => {
+                let text = format!("FROM {reference}");
+                let own = numbering.name(&text, "");
+                let other = self
+                    .told_of(&reference, asked)
+                    .filter(|number| *number != self.number);
+                let title = other.map_or(own, |number| {
+                    let place = (number, self.graph.len());
+                    Numbering::new(&self.graph.stage(number), place, true, shown).name(&text, "")
+                });
+                let prefix = shown.map(|shown| platform::text(shown) + " ").unwrap_or_default();
+                (title, format!("[{prefix}internal] load metadata for {reference}"))
+            }
+        };
         let fresh = self.graph.tell(&metadata);
         let step = fresh.then(|| self.begin_step(metadata, Vec::new())).flatten();
         self.output.watch(step.clone());
@@ -142,6 +211,12 @@ impl<E: Executor + 'static> Driver<E> {
         }
         Ok(base)
     }
+}
+
+/// A reference as steps show it.
+fn canonical(name: &str) -> String {
+    let reference = image::Reference::parse(name).map(|parsed| parsed.with_default_tag().to_string());
+    reference.unwrap_or_else(|_| name.to_owned())
 }
 
 /// The variables that secrets of a command are in, as far as they are named without variables.

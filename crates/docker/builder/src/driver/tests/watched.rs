@@ -235,3 +235,71 @@ fn steps_are_called_by_the_platforms_that_they_run_on_and_make_things_for() {
         assert!(heard.contains(&title), "{title} is not in {heard}");
     }
 }
+
+/// Stages come to a base that they have in common in any order; whose it is told as does not depend on that.
+#[test]
+fn a_base_of_several_stages_is_told_of_once() {
+    let bench = Bench::new();
+    let (sender, _receiver) = mpsc::channel(1);
+    let (_alive, caller) = watch::channel(());
+    let output = Output::new(sender, caller, false);
+    let nothing: Arc<dyn Tree> = Arc::new(MemoryTree {
+        files: Files::default(),
+        modified: 0,
+    });
+    let told = |file: &str, needed: &[usize]| {
+        let mut driver = Driver::new(
+            bench.memory.clone(),
+            bench.cache.clone(),
+            output.clone(),
+            nothing.clone(),
+            plain(),
+        );
+        let parsed = crate::dockerfile::parse(file.as_bytes()).unwrap();
+        for instruction in &parsed.meta_args {
+            driver.define_meta(instruction).unwrap();
+        }
+        driver.graph = Arc::new(Graph::new(parsed.stages, &needed.iter().copied().collect()));
+        driver.told_of("docker.io/library/busybox:latest", None)
+    };
+    let a = "ARG B=busybox\nFROM $B:latest AS a\nRUN x\n";
+    for (rest, needed, expected) in [
+        ("FROM busybox\nCOPY --from=a /x /\n", &[0, 1][..], Some(0)),
+        ("FROM busybox\nRUN y\n", &[1], Some(1)),
+        (
+            "FROM busybox AS b\nFROM busybox\nCOPY --from=a / /a\nCOPY --from=b / /b\n",
+            &[0, 1, 2],
+            Some(1),
+        ),
+        (
+            "FROM busybox AS b\nFROM busybox\nCOPY --from=1 / /b\nRUN --mount=from=a,target=/a y\n",
+            &[0, 1, 2],
+            Some(0),
+        ),
+        ("FROM a\nRUN y\n", &[0, 1], Some(0)),
+        ("FROM --platform=linux/s390x busybox\n", &[1], None),
+        ("FROM scratch\n", &[1], None),
+    ] {
+        assert_eq!(told(&format!("{a}{rest}"), needed), expected, "{rest}");
+    }
+}
+
+#[test]
+fn a_base_that_is_a_named_context_is_called_by_its_name() {
+    let bench = Bench::new();
+    bench
+        .memory
+        .add("mine:1", RunConfig::default(), &Files::default());
+    let options = Options {
+        contexts: [("busybox".to_owned(), Named::Image("mine:1".to_owned()))].into(),
+        ..plain()
+    };
+    let heard = heard(
+        &bench,
+        "FROM docker.io/library/busybox:latest\nRUN write x y\n",
+        options,
+    );
+    let expected = "[context busybox] load metadata for mine:1 []\ndone\n[context busybox] mine:1 []\ncached\n\
+        [1/2] RUN write x y []\ndone\n";
+    assert_eq!(heard, expected);
+}
