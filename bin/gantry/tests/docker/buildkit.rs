@@ -648,6 +648,10 @@ const CASES: &[Case] = &[
         $ docker tag $i $n:2; docker image inspect --platform linux/arm64 -f '{{.Architecture}}' $n:2; docker rmi $n:2 > /dev/null; docker images -aq --filter label=n=$n; docker image inspect $i > /dev/null 2>&1
         arm64
         ? 1
+        $ r=localhost:5055/$n; SOURCE_DATE_EPOCH=1000 docker build -q --platform linux/amd64,linux/arm64 -o type=registry,name=$r,store=false,rewrite-timestamp=true . > /dev/null
+        $ for p in arm64 amd64; do docker pull -q --platform linux/$p $r > /dev/null; docker images -aq --filter label=n=$n | wc -l; done; docker rmi $r > /dev/null; docker images -aq --filter label=n=$n | xargs -r docker rmi > /dev/null
+        1
+        1
         "#,
     ),
     case(

@@ -62,11 +62,10 @@ impl Images {
 
     /// Other platforms' images of the indexes that an image's names stand for, that have no names: they came with those.
     fn parts_of(&self, image: &Image) -> Vec<Digest> {
-        let repositories: Vec<String> = image.tags.iter().map(Reference::name).collect();
         let tops = image.tags.iter().filter_map(|name| self.index_of(name));
         let listed = tops.flat_map(|index| index.manifests.clone());
         let ids = listed.filter_map(|entry| Some(self.manifest(&entry.digest)?.config.as_ref()?.digest));
-        let is_part = |id: &Digest| self.get(id).is_some_and(|part| is_part(&part, &repositories));
+        let is_part = |id: &Digest| self.get(id).is_some_and(|part| is_part(&part));
         ids.filter(|id| *id != image.id && is_part(id)).collect()
     }
 
@@ -78,10 +77,11 @@ impl Images {
         used: &dyn Fn(&Digest) -> Vec<Use>,
     ) -> Result<Vec<Removed>, Error> {
         for id in parts {
-            let Some(part) = self.get(&id).filter(|_| !self.is_listed(&id)) else {
+            let goes = self.get(&id).is_some_and(|part| is_part(&part)) && !self.is_listed(&id);
+            if !goes {
                 continue;
-            };
-            match self.remove_named(&part, &id.to_string(), Remove::default(), used) {
+            }
+            match self.remove_nameless(&id, Remove::default(), used) {
                 Ok(went) => removed.extend(went),
                 Err(Error::Conflict(_)) => {}
                 Err(error) => return Err(error),
@@ -108,13 +108,14 @@ impl Images {
     }
 }
 
-/// Whether an image is here only because an index lists it that has a name in these repositories: it has no tag, and was
-/// pulled, or is known by its manifest's digest there.
-fn is_part(image: &Image, repositories: &[String]) -> bool {
-    let mut names = references(image).into_iter();
-    let is_made = image.result || image.step.is_some() || image.manifest.is_none();
-    let pulled = !image.is_dangling() || !image.made_here;
-    image.tags.is_empty() && !is_made && pulled && names.all(|name| repositories.contains(&name.name()))
+/// Whether an image is here only because an index lists it: it was pulled by a name that stands for another platform by now.
+/// One that has the name of its own manifest was asked for by that.
+const fn is_part(image: &Image) -> bool {
+    image.is_dangling()
+        && !image.made_here
+        && !image.result
+        && image.step.is_none()
+        && image.manifest.is_some()
 }
 
 fn is_prefix(id: &Digest, text: &str) -> bool {

@@ -357,6 +357,48 @@ fn an_index_is_kept_with_what_is_here_of_it() {
     node.assert_empty();
 }
 
+/// Two platforms of one index, one after the other: the first is a part of it from then on, and goes with it.
+#[test]
+fn what_was_pulled_in_turn_goes_with_its_index() {
+    let node = Node::new();
+    let remotes = ["a = 1", "b = 22"].map(|entry| Remote::new(&[(GZIP, &tar(&[entry]))]));
+    let listed: Vec<Descriptor> = remotes
+        .iter()
+        .map(|remote| {
+            Descriptor::new(
+                media_type::MANIFEST,
+                remote.digest(),
+                remote.manifest.len() as u64,
+            )
+        })
+        .collect();
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": listed,
+    });
+    let index = bytes::Bytes::from(index.to_string());
+    let pulled = remotes.each_ref().map(|remote| {
+        let lease = node.images.lease("pull").unwrap();
+        let digest = node
+            .images
+            .put_manifest(&lease, DigestAlgorithm::default(), media_type::INDEX, &index)
+            .unwrap()
+            .digest;
+        let image = remote.pull_under(&node.images, &lease).unwrap();
+        let target = Target::manifest(digest, Some(image.id));
+        node.images.tag_under(&lease, &name("x:1"), target).unwrap();
+        lease.keep().unwrap();
+        image.id
+    });
+    let node = node.reopen();
+    assert!(node.images.get(&pulled[0]).unwrap().is_dangling());
+    assert!(node.images.is_listed(&pulled[0]));
+    node.images
+        .remove("x:1", Remove::default(), &|_| Vec::new())
+        .unwrap();
+    node.images.settle();
+    node.assert_empty();
+}
+
 #[test]
 fn an_artifact_has_a_name_and_no_image() {
     let node = Node::new();
