@@ -77,7 +77,7 @@ fn what_exists_nowhere_else_stays_however_full_it_is() {
         .iter()
         .enumerate()
         .map(|(at, class)| item(*class, 0, &[at]));
-    let snapshot = disk(100, 10, all.collect());
+    let snapshot = disk(100, Class::ALL.len(), all.collect());
     let gone = goes(&snapshot, "100%");
     let classes: Vec<Class> = gone.iter().map(|at| snapshot.items[*at].class).collect();
     assert_eq!(
