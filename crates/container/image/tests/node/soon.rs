@@ -100,7 +100,7 @@ impl Seen {
     fn note(&self, write: &Write, may_end: &Mutex<Receiver<()>>) {
         match &write.op {
             Op::Delete { key, .. } if key.starts_with(b"/leases/pull") => {
-                may_end.lock().unwrap().recv().unwrap()
+                may_end.lock().unwrap().recv().unwrap();
             }
             Op::Put { key, .. } => drop(self.0.lock().unwrap().insert(key.clone())),
             _ => {}
