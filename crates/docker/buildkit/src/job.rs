@@ -532,7 +532,7 @@ fn unknown(id: &str) -> Status {
 pub(crate) struct Running<'a> {
     jobs: &'a Jobs,
     pub(crate) job: Arc<Job>,
-    /// What stays of it, once that is on the disk.
+    /// What stays of it, once that is on the disk or on its way.
     over: OnceLock<Arc<Past>>,
 }
 
@@ -541,10 +541,9 @@ impl Running<'_> {
     pub(crate) async fn ended(&self, outcome: Result<BTreeMap<String, String>, Status>) {
         self.end(outcome);
         let past = Arc::new(self.jobs.over(&self.job));
-        let kept = past.clone();
-        self.jobs.on_shelf(move |shelf| shelf.put(&kept)).await;
-        // Nobody else sets it.
-        self.over.get_or_init(|| past);
+        // Before anybody waits: who leaves meanwhile must not write it a second time.
+        let past = self.over.get_or_init(|| past).clone();
+        self.jobs.on_shelf(move |shelf| shelf.put(&past)).await;
     }
 
     fn end(&self, outcome: Result<BTreeMap<String, String>, Status>) {

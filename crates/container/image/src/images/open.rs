@@ -40,12 +40,12 @@ impl Images {
     ) -> Result<Self, Error> {
         let rows = Rows(store);
         let content = Content::open(config.content).map_err(Error::io("open the content store"))?;
-        let leases = Leases::read(&rows)?;
+        let Leases { cut_off, kept } = Leases::read(&rows)?;
         let mut loading = Loading {
             exists: &|number| snapshots::exists(&config.snapshots, number),
             content: &content,
             blobs: content.all().map_err(Error::io("read the content store"))?,
-            cut_off: leases.cut_off,
+            cut_off,
             rows: &rows,
             table: Table::default(),
             unsettled: Unsettled::default(),
@@ -67,12 +67,10 @@ impl Images {
             .sweep(|digest| table.has_blob(digest))
             .map_err(Error::io("clear the content store"))?;
         forget(&rows, &unused)?;
-        if leases.kept {
+        if kept {
             sync(&content, &snapshots)?;
         }
-        for (name, _, _) in rows.all::<LeaseRow>()? {
-            rows.delete::<LeaseRow>(&name, Durability::Relaxed)?;
-        }
+        end_leases(&rows)?;
         let inner = Inner {
             rows,
             workers,
@@ -114,6 +112,14 @@ impl Leases {
             kept: !kept.is_empty(),
         })
     }
+}
+
+/// Nothing is under any lease any more.
+fn end_leases(rows: &Rows) -> Result<(), Error> {
+    for (name, _, _) in rows.all::<LeaseRow>()? {
+        rows.delete::<LeaseRow>(&name, Durability::Relaxed)?;
+    }
+    Ok(())
 }
 
 /// The rows of what a crash has left. Its directories and blobs are named by nothing any more.

@@ -41,6 +41,15 @@ pub(super) struct Aids {
     depth: usize,
 }
 
+/// What was brought for a definition, by the digests of the vertices that name it.
+#[derive(Default)]
+struct Brought {
+    images: BTreeMap<String, String>,
+    files: BTreeMap<String, Context>,
+    /// The steps that the images were made by.
+    steps: Vec<(String, String)>,
+}
+
 impl Aids {
     /// Of a definition that was written here.
     pub(super) fn own(files: BTreeMap<String, Context>) -> Self {
@@ -124,32 +133,11 @@ impl Door {
         };
         let judged = job.asked.policies.judged(definition.clone(), &ours)?;
         let mut graph = Graph::read(&judged).map_err(refused)?;
-        let (mut images, mut files) = (BTreeMap::new(), aids.files.clone());
-        let mut steps = Vec::new();
-        for vertex in &mut graph.vertices {
-            let digest = vertex.digest.to_string();
-            match &vertex.op {
-                Op::Source(Source::Local(_)) if files.contains_key(&digest) => {}
-                Op::Source(Source::Local(_)) => {
-                    let archive = self.directory(job, vertex).await?;
-                    files.insert(digest, Context::Client(archive));
-                }
-                Op::Source(Source::Image { reference, .. }) => {
-                    let identifier = format!("docker-image://{reference}");
-                    if let Some(failure) = failure_of(&identifier) {
-                        return Err(Status::new(Code::Unknown, failure));
-                    }
-                    let ours = result_of(&identifier).map(String::from);
-                    if let Some(image) = ours {
-                        steps.extend(self.steps_of(job, &image).unwrap_or_default());
-                        images.insert(digest, image);
-                        // Its name says nothing to anybody, so nobody is told of it.
-                        vertex.name.clear();
-                    }
-                }
-                _ => {}
-            }
-        }
+        let Brought {
+            images,
+            files,
+            mut steps,
+        } = self.bring(job, &mut graph, &aids).await?;
         let (os, architecture) = self.builds.platform();
         let last = &graph.vertices[graph.result.vertex];
         let platform = last.platform.clone();
@@ -179,6 +167,40 @@ impl Door {
             images: vec![(platform.unwrap_or_else(|| format!("{os}/{architecture}")), built)],
             ..Outcome::default()
         })
+    }
+
+    /// What a definition is made of that does not come from where it says: directories of the client, and results of ours.
+    async fn bring(&self, job: &Job, graph: &mut Graph, aids: &Aids) -> Result<Brought, Status> {
+        let mut brought = Brought {
+            files: aids.files.clone(),
+            ..Brought::default()
+        };
+        for vertex in &mut graph.vertices {
+            let digest = vertex.digest.to_string();
+            match &vertex.op {
+                Op::Source(Source::Local(_)) if brought.files.contains_key(&digest) => {}
+                Op::Source(Source::Local(_)) => {
+                    let archive = self.directory(job, vertex).await?;
+                    brought.files.insert(digest, Context::Client(archive));
+                }
+                Op::Source(Source::Image { reference, .. }) => {
+                    let identifier = format!("docker-image://{reference}");
+                    if let Some(failure) = failure_of(&identifier) {
+                        return Err(Status::new(Code::Unknown, failure));
+                    }
+                    let ours = result_of(&identifier).map(String::from);
+                    if let Some(image) = ours {
+                        let steps = self.steps_of(job, &image);
+                        brought.steps.extend(steps.unwrap_or_default());
+                        brought.images.insert(digest, image);
+                        // Its name says nothing to anybody, so nobody is told of it.
+                        vertex.name.clear();
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(brought)
     }
 
     /// A directory of the client.

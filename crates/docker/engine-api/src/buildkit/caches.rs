@@ -490,39 +490,18 @@ pub(super) async fn export(
         elsewhere.as_ref().map_or(&[][..], |elsewhere| elsewhere),
     );
     let (mounts, lines) = mounts::outgoing((&images, &builder), given, &wish, &packed).await?;
-    let prepared = {
+    let prepare = {
         let images = images.clone();
-        blocking(move || {
-            let outgoing = outgoing(&images, &built, how)?;
-            let config = Bytes::from(
-                serde_json::to_vec(&outgoing.config)
-                    .map_err(|error| ApiError::internal(error.to_string()))?,
-            );
-            let descriptor = Descriptor::new(CONFIG, Digest::of(&config), config.len() as u64);
-            images.receive_blob(&outgoing.lease, &descriptor, &mut &*config)?;
-            let held = mounts.iter().all(|mount| outgoing.lease.hold_blob(&mount.digest));
-            drop(packed);
-            if !held {
-                return Err(ApiError::internal("a packed cache mount is gone"));
-            }
-            let layers = [&*outgoing.blobs, &*mounts].concat();
-            let served = document(&wish_form, &layers, &descriptor);
-            images.put_manifest(
-                &outgoing.lease,
-                DigestAlgorithm::Sha256,
-                &served.media_type,
-                &served.bytes,
-            )?;
-            // Cache mounts that hold the same are one blob.
-            let mut blobs: Vec<Descriptor> = layers.into_iter().chain([descriptor]).collect();
-            let mut once = BTreeSet::new();
-            blobs.retain(|blob| once.insert(blob.digest));
-            Ok::<_, ApiError>((outgoing.lease, blobs, served))
-        })
-        .await
-        .map_err(refused)?
+        move || {
+            prepared(
+                &images,
+                outgoing(&images, &built, how)?,
+                (&mounts, packed),
+                &wish_form,
+            )
+        }
     };
-    let (lease, blobs, served) = prepared;
+    let (lease, blobs, served) = blocking(prepare).await.map_err(refused)?;
     let descriptor = json!({
         "mediaType": served.media_type, "digest": served.digest.to_string(), "size": served.bytes.len(),
     });
@@ -535,6 +514,38 @@ pub(super) async fn export(
         CacheTarget::Inline => {}
     }
     Ok(ExportedCache { descriptor, lines })
+}
+
+/// Keeps a cache's configuration and manifest under its lease, which takes over the cache mounts from the lease under which
+/// they were packed; answers the blobs of it, each once.
+fn prepared(
+    images: &Images,
+    outgoing: Outgoing,
+    (mounts, packed): (&[Descriptor], Arc<Lease>),
+    form: &(bool, bool),
+) -> Result<(Lease, Vec<Descriptor>, ServedManifest), ApiError> {
+    let config = serde_json::to_vec(&outgoing.config);
+    let config = Bytes::from(config.map_err(|error| ApiError::internal(error.to_string()))?);
+    let descriptor = Descriptor::new(CONFIG, Digest::of(&config), config.len() as u64);
+    images.receive_blob(&outgoing.lease, &descriptor, &mut &*config)?;
+    let held = mounts.iter().all(|mount| outgoing.lease.hold_blob(&mount.digest));
+    drop(packed);
+    if !held {
+        return Err(ApiError::internal("a packed cache mount is gone"));
+    }
+    let layers = [&*outgoing.blobs, mounts].concat();
+    let served = document(form, &layers, &descriptor);
+    images.put_manifest(
+        &outgoing.lease,
+        DigestAlgorithm::Sha256,
+        &served.media_type,
+        &served.bytes,
+    )?;
+    // Cache mounts that hold the same are one blob.
+    let mut blobs: Vec<Descriptor> = layers.into_iter().chain([descriptor]).collect();
+    let mut once = BTreeSet::new();
+    blobs.retain(|blob| once.insert(blob.digest));
+    Ok((outgoing.lease, blobs, served))
 }
 
 /// What lists the layers of a cache: a manifest, or the index that older BuildKits write, in which the configuration stands
