@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ const MAX_PAST: usize = 64;
 const MAX_PINNED: usize = 256;
 /// Results of one build.
 const MAX_RESULTS: usize = 256;
+/// Definitions within definitions of one build, in all: each costs a builder of its own while it is carried out.
+const MAX_NESTED: usize = 64;
 /// How long a build may be on its way when something of it is asked; upstream's figure is three seconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -106,6 +108,8 @@ pub(crate) struct Job {
     pub(crate) containers: Containers,
     end: Mutex<Option<End>>,
     pinned: AtomicBool,
+    /// Definitions within definitions so far.
+    nested: AtomicUsize,
     /// What belongs to its row.
     pub(crate) left: Mutex<Left>,
     /// The files of the result that was looked at last, by its image.
@@ -131,9 +135,27 @@ impl Job {
             containers: Containers::default(),
             end: Mutex::default(),
             pinned: AtomicBool::default(),
+            nested: AtomicUsize::default(),
             left: Mutex::default(),
             looked: Mutex::default(),
         }
+    }
+
+    /// Counts a definition within another one: a few bytes may ask for any number of them.
+    ///
+    /// # Errors
+    /// There are too many, or the build is over.
+    pub(crate) fn nest(&self) -> Result<(), Status> {
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if end.is_some() {
+            return Err(Status::new(Code::Cancelled, "context canceled"));
+        }
+        drop(end);
+        if self.nested.fetch_add(1, Ordering::Relaxed) < MAX_NESTED {
+            return Ok(());
+        }
+        let sentence = format!("more than {MAX_NESTED} definitions within definitions");
+        Err(Status::new(Code::ResourceExhausted, sentence))
     }
 
     /// Remembers a result for a platform, and gives it a name.

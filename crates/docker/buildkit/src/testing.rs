@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -288,6 +289,8 @@ pub(crate) struct Builder {
     pub(crate) config: Mutex<Vec<u8>>,
     /// What is in the files that definitions within definitions are.
     pub(crate) within: Mutex<Vec<u8>>,
+    /// How many more of them each has.
+    pub(crate) beside: AtomicUsize,
     /// A build waits until it is dropped.
     pub(crate) hangs: bool,
     pub(crate) begun: Notify,
@@ -366,6 +369,9 @@ impl Builds for Shared {
             builder.solved.lock().unwrap().push(solving);
             if let Some(nested) = nested {
                 let within = builder.within.lock().unwrap().clone();
+                for _ in 0..builder.beside.load(Ordering::Relaxed) {
+                    nested.solve(within.clone()).await?;
+                }
                 return nested.solve(within).await;
             }
             let config = builder.config.lock().unwrap().clone();

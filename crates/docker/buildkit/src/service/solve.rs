@@ -26,7 +26,7 @@ fn refused(refused: Refused) -> Status {
 }
 
 /// Definitions within definitions: a file of a client may name itself.
-const MAX_NESTED: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// What there is for a definition besides what it names.
 #[derive(Clone, Debug, Default)]
@@ -86,10 +86,11 @@ impl Nested for Within {
     fn solve(&self, definition: Vec<u8>) -> Boxed<'static, Result<Built, Status>> {
         let (door, job, aids) = (self.door.clone(), self.job.clone(), self.aids.clone());
         Box::pin(async move {
-            if aids.depth > MAX_NESTED {
-                let sentence = format!("more than {MAX_NESTED} definitions within each other");
+            if aids.depth > MAX_DEPTH {
+                let sentence = format!("more than {MAX_DEPTH} definitions within each other");
                 return Err(Status::invalid(sentence));
             }
+            job.nest()?;
             let bad = |cause| Status::new(Code::Unknown, format!("failed to parse llb proto: {cause}"));
             let definition = pb::Definition::decode(&definition[..]).map_err(bad)?;
             let gone = || Status::new(Code::Internal, "the door is closed");

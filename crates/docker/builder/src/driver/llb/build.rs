@@ -15,7 +15,7 @@ use crate::executor::Executor;
 use crate::tree::{self, Kind, Tree};
 
 /// The largest definition, in bytes.
-const MAX_DEFINITION: u64 = 16 << 20;
+const MAX_DEFINITION: u64 = 4 << 20;
 
 impl<E: Executor + 'static> Driver<E> {
     pub(super) async fn nested(&self, file: &str, input: Option<&Product>) -> Result<Made, BuildError> {

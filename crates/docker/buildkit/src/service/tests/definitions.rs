@@ -1,5 +1,7 @@
 //! Definitions of LLB, of a client and of frontends in images.
 
+use std::sync::atomic::Ordering;
+
 use llb::pb;
 
 use super::*;
@@ -302,4 +304,15 @@ async fn definitions_are_within_each_other_so_many_times() {
     *rig.builder.within.lock().unwrap() = wanted.encode_to_vec();
     let refused = rig.begin(asked("b3")).await.unwrap().unwrap_err();
     assert_eq!(refused.message, "more than 8 definitions within each other");
+    // Nor may each ask for many: that multiplies.
+    *rig.builder.within.lock().unwrap() = inner.encode_to_vec();
+    rig.builder.beside.store(63, Ordering::Relaxed);
+    rig.begin(asked("b4")).await.unwrap().unwrap();
+    rig.builder.beside.store(64, Ordering::Relaxed);
+    let refused = rig.begin(asked("b5")).await.unwrap().unwrap_err();
+    assert_eq!(refused.message, "more than 64 definitions within definitions");
+    // Whoever is still at it when the build is over is told so.
+    let first = rig.builder.solved.lock().unwrap()[0].nested.clone();
+    let refused = first.solve(inner.encode_to_vec()).await.unwrap_err();
+    assert_eq!(refused.message, "context canceled");
 }
