@@ -180,6 +180,10 @@ async fn body<B: Incoming>(budget: &Budget, body: B) -> Result<Whole<'_>, Fault>
             let fault = Fault::from(Code::ManifestInvalid).status(StatusCode::PAYLOAD_TOO_LARGE);
             Err(fault.detail(format!("a manifest has {MAX_MANIFEST} bytes at most")))
         }
+        Err(WholeError::Slow) => {
+            let fault = Fault::from(Code::ManifestInvalid).status(StatusCode::REQUEST_TIMEOUT);
+            Err(fault.detail("it comes too slowly, and others wait"))
+        }
         Err(WholeError::Broken(error)) => {
             tracing::debug!(%error, "a manifest was broken off");
             Err(Code::ManifestInvalid.into())

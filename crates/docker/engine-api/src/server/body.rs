@@ -143,13 +143,14 @@ pub(crate) fn upload(body: Incoming) -> RequestBody {
 /// 413 above 4 MiB, 400 when the client broke off, 408 when it or its turn did not come.
 pub(crate) async fn collect(body: RequestBody) -> Result<Whole<'static>, ApiError> {
     let read = tokio::time::timeout(STALLED, UNFINISHED.read(body, JSON_LIMIT)).await;
-    let read = read.map_err(|_| {
+    let late = || {
         ApiError::new(
             http::StatusCode::REQUEST_TIMEOUT,
             "the request body did not arrive",
         )
-    })?;
-    read.map_err(|cause| match cause {
+    };
+    read.map_err(|_| late())?.map_err(|cause| match cause {
+        WholeError::Slow => late(),
         WholeError::TooLarge => ApiError::new(
             http::StatusCode::PAYLOAD_TOO_LARGE,
             format!("request body is larger than {JSON_LIMIT} bytes"),
