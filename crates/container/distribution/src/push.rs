@@ -228,8 +228,7 @@ impl Registries {
     async fn enter_own(&self, reference: &Reference) -> Result<ServedManifest, Fault> {
         let (images, name) = (self.0.images.clone(), reference.clone());
         let served = blocking(move || {
-            images.offer(&name)?;
-            let served = images.manifest_in(&name)?;
+            let served = images.offer(&name)?;
             if let Some(served) = &served {
                 // From now on it has a digest, and is known by it.
                 let tags: Vec<String> = name

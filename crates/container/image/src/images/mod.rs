@@ -15,6 +15,7 @@ mod layout;
 mod listed;
 mod load;
 mod names;
+mod offer;
 mod open;
 mod platforms;
 mod prune;

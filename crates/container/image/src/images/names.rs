@@ -169,22 +169,6 @@ impl Images {
         Ok(())
     }
 
-    /// Has our registry serve a name of docker's that was deleted there, since it is about to be pushed again.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn offer(&self, name: &Reference) -> Result<(), Error> {
-        if self
-            .inner
-            .read()
-            .tag(name)
-            .is_none_or(|tag| !tag.standing.unserved)
-        {
-            return Ok(());
-        }
-        self.claim(std::slice::from_ref(name))
-    }
-
     /// Notes that somebody was told the id of this image as what a build has made, although it has no name: it is not
     /// removed automatically. Durable when this returns.
     ///
