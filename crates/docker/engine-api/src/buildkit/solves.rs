@@ -199,7 +199,8 @@ pub(super) async fn dressed(engine: Engine, built: Built, wanted: Vec<u8>) -> Re
     let images = engine.images().clone();
     let done = blocking(move || {
         let id: Digest = built.image.parse().map_err(|_| ApiError::bad("no such result"))?;
-        let lease = lease(&images)?;
+        // Two builds may make the same at once.
+        let (lease, held) = (lease(&images)?, lease(&images)?);
         let count = images.get(&id).map_or(0, |image| image.layers.len());
         // As they are, if they are here; those that came from elsewhere may have to be made.
         let uncompressed = Packing {
@@ -211,7 +212,6 @@ pub(super) async fn dressed(engine: Engine, built: Built, wanted: Vec<u8>) -> Re
             own = layers(&images, &lease, &id, Packing::default())?;
         }
         let image = register(&images, Arc::new(lease), config.clone(), own)?;
-        let held = images.lease(&format!("buildkit/dressed/{image}"))?;
         held.add(&image)?;
         Ok::<_, ApiError>(Built {
             image: image.to_string(),
