@@ -656,6 +656,12 @@ const CASES: &[Case] = &[
         arm64
         ? 1
         $ r=localhost:5055/$n; SOURCE_DATE_EPOCH=1000 docker build -q --platform linux/amd64,linux/arm64 -o type=registry,name=$r,store=false,rewrite-timestamp=true . > /dev/null
+        $ docker pull -q $r > /dev/null; docker push -q $r > /dev/null; $ns docker buildx imagetools inspect --raw $r | grep -o '"architecture":"a[a-z0-9]*"'
+        "architecture":"amd64"
+        "architecture":"arm64"
+        $ docker tag $r $r-o; docker push $r-o 2>&1 | grep -o 'Not all multiplatform-content is present'; $ns docker buildx imagetools inspect --raw $r-o | grep -c '"manifests"'; docker rmi $r $r-o > /dev/null
+        Not all multiplatform-content is present
+        0
         $ for p in arm64 amd64; do docker pull -q --platform linux/$p $r > /dev/null; docker images -aq --filter label=n=$n | wc -l; done; docker rmi $r > /dev/null; docker images -aq --filter label=n=$n | xargs -r docker rmi > /dev/null
         1
         1

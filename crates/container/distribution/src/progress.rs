@@ -1,6 +1,6 @@
 //! What is told of a pull or push while it goes on.
 
-use image::Digest;
+use image::{Descriptor, Digest};
 use tokio::sync::mpsc::Sender;
 
 /// Something to tell. The words are Docker's; a door makes its own form of them.
@@ -32,6 +32,13 @@ pub enum Event {
         digest: Digest,
         /// Bytes of the manifest.
         size: u64,
+    },
+    /// One platform's manifest was pushed, since neither this node nor the registry has the rest of the index.
+    InsteadOf {
+        /// What the name stands for here.
+        index: Descriptor,
+        /// What it is in the registry now.
+        manifest: Descriptor,
     },
 }
 

@@ -202,6 +202,12 @@ fn lines(event: &Event) -> Vec<bytes::Bytes> {
                 progress::line(&json!({ "progressDetail": {}, "aux": aux })),
             ]
         }
+        Event::InsteadOf { index, manifest } => {
+            let aux = json!({
+                "manifestPushedInsteadOfIndex": true, "originalIndex": index, "selectedManifest": manifest,
+            });
+            vec![progress::line(&json!({ "progressDetail": {}, "aux": aux }))]
+        }
     }
 }
 
