@@ -135,7 +135,11 @@ impl Drop for Guard {
             return;
         }
         let left = self.left();
-        assert!(left.is_empty(), "left of {} after its end: {left:#?}", self.node.name);
+        assert!(
+            left.is_empty(),
+            "left of {} after its end: {left:#?}",
+            self.node.name
+        );
     }
 }
 

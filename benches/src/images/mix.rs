@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
 use ring::digest::{SHA256, digest};
+use serde_json::json;
 
 /// Files of the layer of small ones, and bytes of each.
 const SMALL: (u32, usize) = (6000, 2048);

@@ -633,6 +633,13 @@ const CASES: &[Case] = &[
         $ docker buildx build -q --load --platform linux/amd64,linux/arm64 -t $n . > id; docker image inspect --platform linux/arm64 -f '{{.Architecture}}' $n; docker images -aq --filter label=n=$n | wc -l
         arm64
         1
+        $ docker create --platform linux/arm64 $n x > c; docker ps -a --filter id=$(cat c) --format '{{.Image}}' | sed "s/$n/N/"; docker images -aq --filter label=n=$n | wc -l
+        N
+        1
+        $ docker image prune -f > /dev/null; docker rmi $n 2>&1 | grep -o 'unable to remove.*(must force)' | sed "s/$n/N/"; docker rm $(cat c) > /dev/null; docker image ls --tree $n | grep -o 'linux/[a-z0-9]*\|unknown'
+        unable to remove repository reference "N" (must force)
+        linux/amd64
+        linux/arm64
         $ docker image rm --platform linux/amd64 $n 2>&1 | tail -1
         Error response from daemon: Content will be removed from all images referencing this variant. Use —-force to force delete.
         $ docker image rm --force --platform linux/s390x $n 2>&1 | tail -1 | sed "s/$n/N/"
@@ -649,9 +656,18 @@ const CASES: &[Case] = &[
         arm64
         ? 1
         $ r=localhost:5055/$n; SOURCE_DATE_EPOCH=1000 docker build -q --platform linux/amd64,linux/arm64 -o type=registry,name=$r,store=false,rewrite-timestamp=true . > /dev/null
+        $ docker pull -q $r > /dev/null; docker push -q $r > /dev/null; $ns docker buildx imagetools inspect --raw $r | grep -o '"architecture":"a[a-z0-9]*"'
+        "architecture":"amd64"
+        "architecture":"arm64"
+        $ docker tag $r $r-o; docker push $r-o 2>&1 | grep -o 'Not all multiplatform-content is present'; $ns docker buildx imagetools inspect --raw $r-o | grep -c '"manifests"'; docker rmi $r $r-o > /dev/null
+        Not all multiplatform-content is present
+        0
         $ for p in arm64 amd64; do docker pull -q --platform linux/$p $r > /dev/null; docker images -aq --filter label=n=$n | wc -l; done; docker rmi $r > /dev/null; docker images -aq --filter label=n=$n | xargs -r docker rmi > /dev/null
         1
         1
+        $ docker build -q --provenance=true --platform linux/amd64,linux/arm64 -t $n:3 . > /dev/null; docker rm $(docker create --platform linux/arm64 $n:3 x) > /dev/null; docker image ls --tree $n:3 | grep -o 'linux/[a-z0-9]*\|unknown'; docker rmi $n:3 > /dev/null; docker images -aq --filter label=n=$n
+        linux/amd64
+        linux/arm64
         "#,
     ),
     case(

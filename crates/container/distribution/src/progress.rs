@@ -1,6 +1,6 @@
 //! What is told of a pull or push while it goes on.
 
-use image::Digest;
+use image::{Descriptor, Digest};
 use tokio::sync::mpsc::Sender;
 
 /// Something to tell. The words are Docker's; a door makes its own form of them.
@@ -33,6 +33,17 @@ pub enum Event {
         /// Bytes of the manifest.
         size: u64,
     },
+    /// One platform's manifest was pushed, since neither this node nor the registry has the rest of the index.
+    InsteadOf(Box<InsteadOf>),
+}
+
+/// See [`Event::InsteadOf`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InsteadOf {
+    /// What the name stands for here.
+    pub index: Descriptor,
+    /// What it is in the registry now.
+    pub manifest: Descriptor,
 }
 
 /// What becomes of a layer.

@@ -14,11 +14,11 @@ use image::{
 };
 use tokio::io::AsyncSeekExt;
 
-use crate::Credentials;
-use crate::progress::{Event, Progress, Step};
+use crate::progress::{Event, InsteadOf, Progress, Step};
 use crate::pull::enter;
 use crate::registries::{Fault, Registries, blocking};
 use crate::registry::{Mounted, Reader, Repository, Source, Subject};
+use crate::{Credentials, Kind};
 
 /// What to push.
 #[derive(Clone)]
@@ -129,11 +129,14 @@ impl Registries {
             let platform = platform.cloned();
             blocking(move || images.export_index(&lease, &name, platform.as_ref())).await?
         };
-        if let Some(index) = index {
-            return self
-                .push_index(repository, reference, (&image, index), progress)
-                .await;
-        }
+        let instead_of = match index {
+            Some(index) if is_in_full(repository, &index.missing).await? => {
+                return self
+                    .push_index(repository, reference, (&image, index), progress)
+                    .await;
+            }
+            index => index.and_then(|index| index.manifests.last().map(described)),
+        };
         let exported = {
             let (images, lease, id) = (inner.images.clone(), lease.clone(), image.id);
             blocking(move || images.export(&lease, &id, Export::default())).await?
@@ -148,14 +151,23 @@ impl Registries {
         try_join_all(layers.map(|(descriptor, layer)| sending.layer(descriptor, layer.diff_id))).await?;
         sending.config(&exported, &image).await?;
         let told = sending.named(&exported.manifest).await?;
-        let (images, reference) = (inner.images.clone(), reference.clone());
+        let (images, reference, pushed) =
+            (inner.images.clone(), reference.clone(), exported.manifest.clone());
         blocking(move || images.note_pushed(&reference, &exported)).await?;
         drop(lease);
         progress.tell(told).await;
+        if let Some(index) = instead_of {
+            let manifest = Descriptor {
+                platform: Some(image.config.platform()),
+                ..described(&pushed)
+            };
+            let told = InsteadOf { index, manifest };
+            progress.tell(Event::InsteadOf(told.into())).await;
+        }
         Ok(())
     }
 
-    /// An index that is here as a whole goes as a whole.
+    /// An index goes with all of it that is here; the registry has the rest.
     async fn push_index(
         &self,
         repository: &Repository,
@@ -244,6 +256,22 @@ impl Registries {
         let served = served.await?;
         served.ok_or_else(|| Fault::NoManifest(reference.familiar()))
     }
+}
+
+/// Whether a registry has the manifests that are not here: it has what they name, then.
+async fn is_in_full(repository: &Repository, missing: &[Digest]) -> Result<bool, Fault> {
+    for digest in missing {
+        match repository.resolve(&Subject::Digest(*digest)).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == Kind::NotFound => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
+}
+
+fn described(manifest: &ServedManifest) -> Descriptor {
+    Descriptor::new(&manifest.media_type, manifest.digest, manifest.bytes.len() as u64)
 }
 
 /// What a manifest is of that was made for a push, if that is an image of this node.

@@ -17,13 +17,15 @@ use crate::content::Content;
 use crate::hot::Hot;
 use crate::images::settle::Unsettled;
 use crate::lease::Names;
-use crate::manifest::annotations;
+use crate::manifest::{annotations, descriptors};
 use crate::rows::{ImageRow, ManifestRow, Rows, TagRow, UsedRow};
 use crate::snapshots::Snapshots;
 use crate::soon::Soon;
 use crate::standing::By;
 use crate::table::{Given, Kept, Table};
-use crate::{Digest, Error, Image, Lease, Limits, ManifestSummary, Reference, Rootfs, Target, Workers};
+use crate::{
+    Descriptor, Digest, Error, Image, Lease, Limits, ManifestSummary, Reference, Rootfs, Target, Workers,
+};
 
 pub(crate) struct Inner {
     pub(crate) rows: Rows,
@@ -218,6 +220,15 @@ impl Inner {
             None => self.cold_manifest(digest)?,
         };
         Ok(bytes.map_or_else(BTreeMap::new, |bytes| annotations(&bytes)))
+    }
+
+    /// What an index lists, with the notes; as [`Self::annotations`], not kept at hand.
+    pub(crate) fn descriptors(&self, digest: &Digest) -> Result<Vec<Descriptor>, Error> {
+        let bytes = match self.hot.get(digest) {
+            Some(bytes) => Some(bytes),
+            None => self.cold_manifest(digest)?,
+        };
+        Ok(bytes.map_or_else(Vec::new, |bytes| descriptors(&bytes)))
     }
 
     /// Makes an image count whatever becomes of the lease that made it.

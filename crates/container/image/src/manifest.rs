@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 
-pub(crate) use summary::annotations;
 pub use summary::{MAX_MANIFEST, ManifestSummary, fuzz};
+pub(crate) use summary::{annotations, descriptors};
 
 /// Media types, OCI's and Docker's.
 pub mod media_type {

@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA256, digest};
 use schema::resource::{ResourceDef, Scope, Subresource, Version};
 use serde::Serialize;
-use ring::digest::{SHA256, digest};
 
 use crate::catalog::{Catalog, Group, GroupVersion};
 

@@ -172,13 +172,15 @@ pub struct Exported {
     pub layers: Vec<Descriptor>,
 }
 
-/// An index as it is pushed or saved, with all that it lists; or the manifest of one platform.
+/// An index as it is pushed or saved, with what is here of all that it lists; or the manifest of one platform.
 #[derive(Clone, Debug)]
 pub struct ExportedIndex {
     /// Configurations and layers; opened by [`crate::Images::open_blob`].
     pub blobs: Vec<Descriptor>,
     /// Manifests, and the index behind them: the last is what the name stands for.
     pub manifests: Vec<ServedManifest>,
+    /// What it lists and is not here, or not all of it.
+    pub missing: Vec<Digest>,
 }
 
 /// A manifest with its bytes.

@@ -43,8 +43,8 @@ impl Images {
         })
     }
 
-    /// The index that a name stands for, if all that it lists is here, down to the last blob: `None` otherwise. Of one
-    /// platform, it is that manifest alone. All of it stays while the lease does.
+    /// The index that a name stands for, with what of it is here down to the last blob. Of one platform, it is that manifest
+    /// alone, or `None`. All of it stays while the lease does.
     ///
     /// # Errors
     /// The disk's or the store's.
@@ -59,19 +59,22 @@ impl Images {
         let Some(index) = index.filter(|index| index.is_index()) else {
             return Ok(None);
         };
-        let (mut blobs, mut manifests) = (Vec::new(), Vec::new());
+        let (mut blobs, mut manifests, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         let wanted = |entry: &&Descriptor| platform.is_none_or(|platform| is_for(entry, platform));
         for listed in index.manifests.iter().filter(wanted) {
-            let Some(summary) = lease.hold_manifest(listed.digest) else {
-                return Ok(None);
-            };
             let here = |blob: &Descriptor| {
                 let is_image = || lease.add(&blob.digest).is_ok();
                 lease.hold_blob(&blob.digest) || is_image()
             };
-            if summary.is_index() || !summary.blobs().all(here) {
-                return Ok(None);
-            }
+            let held = lease.hold_manifest(listed.digest);
+            let whole = held.filter(|summary| !summary.is_index() && summary.blobs().all(here));
+            let Some(summary) = whole else {
+                if platform.is_some() {
+                    return Ok(None);
+                }
+                missing.push(listed.digest);
+                continue;
+            };
             blobs.extend(summary.blobs().cloned());
             manifests.extend(self.served(&summary.digest)?);
             if platform.is_some() {
@@ -81,7 +84,12 @@ impl Images {
         if platform.is_none() {
             manifests.extend(self.served(&index.digest)?);
         }
-        Ok(Some(ExportedIndex { blobs, manifests }).filter(|index| !index.manifests.is_empty()))
+        let index = ExportedIndex {
+            blobs,
+            manifests,
+            missing,
+        };
+        Ok(Some(index).filter(|index| !index.manifests.is_empty()))
     }
 
     /// Notes that an image was pushed elsewhere: the repository of `reference` has it under this manifest, so

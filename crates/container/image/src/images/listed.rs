@@ -8,19 +8,37 @@ use super::names::identifier;
 use super::pulled::described;
 use super::{Image, Images, Listed};
 use crate::assemble::{sleeping, total};
-use crate::{Descriptor, Error, ManifestSummary, Platform, Reference};
+use crate::{Descriptor, Digest, Error, ManifestSummary, Platform, Reference};
 
 /// Notes in an index: of what an attestation speaks.
 const KIND: &str = "vnd.docker.reference.type";
 const ABOUT: &str = "vnd.docker.reference.digest";
 
 impl Images {
-    /// What the index lists that a name stands for; nothing if it stands for none. In memory but for the sizes of blobs.
+    /// What the index lists that a name stands for, with its notes; nothing if it stands for none.
+    ///
+    /// # Errors
+    /// The disk's or the store's.
+    pub fn listed(&self, name: &Reference) -> Result<Vec<Listed>, Error> {
+        let Some(index) = self.index_of(name) else {
+            return Ok(Vec::new());
+        };
+        let listed = self.inner.descriptors(&index.digest)?;
+        Ok(listed.into_iter().map(|entry| self.entry(entry)).collect())
+    }
+
+    /// Whether an image is what a name stands for, or another platform's of the index that it stands for.
     #[must_use]
-    pub fn listed(&self, name: &Reference) -> Vec<Listed> {
-        let index = self.index_of(name);
-        let listed = index.iter().flat_map(|index| &index.manifests);
-        listed.map(|entry| self.entry(entry)).collect()
+    pub fn stands_for(&self, name: &str, id: &Digest) -> bool {
+        let is_it = |summary: Arc<ManifestSummary>| {
+            let config = summary.config.as_ref();
+            config.is_some_and(|config| config.digest == *id)
+        };
+        let lists = |index: Arc<ManifestSummary>| {
+            let mut listed = index.manifests.iter();
+            listed.any(|entry| self.manifest(&entry.digest).is_some_and(is_it))
+        };
+        self.resolve(name).is_ok_and(|image| image.id == *id) || self.index_called(name).is_some_and(lists)
     }
 
     pub(super) fn index_of(&self, name: &Reference) -> Option<Arc<ManifestSummary>> {
@@ -28,7 +46,7 @@ impl Images {
         self.manifest(&digest).filter(|manifest| manifest.is_index())
     }
 
-    fn entry(&self, entry: &Descriptor) -> Listed {
+    fn entry(&self, entry: Descriptor) -> Listed {
         let summary = self.manifest(&entry.digest);
         let blobs: Vec<Descriptor> = summary
             .iter()
@@ -45,11 +63,11 @@ impl Images {
             .is_some_and(|kind| kind == "attestation-manifest");
         let about = entry.annotations.get(ABOUT).filter(|_| attests);
         Listed {
-            descriptor: entry.clone(),
             is_whole: summary.is_some() && found.len() == blobs.len(),
             content: total(found.iter().map(|blob| blob.size).chain([own])),
             image: summary.and_then(|summary| Some(summary.config.as_ref()?.digest)),
             about: about.and_then(|digest| digest.parse().ok()),
+            descriptor: entry,
         }
     }
 
@@ -72,8 +90,8 @@ impl Images {
         Ok(None)
     }
 
-    /// As [`Self::variant`], if all of it is here: it is one of this store's images from now on, and known by the digest of
-    /// its own manifest. What the name stands for stays what it is. Durable when this returns.
+    /// As [`Self::variant`], if all of it is here: it is one of this store's images from now on, without a name that
+    /// anybody sees: it goes with the index. What the name stands for stays what it is. Durable when this returns.
     ///
     /// # Errors
     /// The disk's or the store's.
@@ -82,18 +100,33 @@ impl Images {
             return Ok(None);
         };
         for summary in self.variants(&name, wanted) {
-            let digest = summary.digest;
-            let pinned = Reference {
-                digest: Some(digest),
-                ..name.repository()
-            };
             if self.has_all_blobs(&summary)
-                && let Some(image) = self.choose_pushed(&pinned, digest, digest, &|_| true)?
+                && let Some(image) = self.take_part(&summary)?
             {
                 return Ok(Some(image));
             }
         }
         Ok(None)
+    }
+
+    /// One that was here before, and is nobody's but the build cache's, is a part from now on as well.
+    fn take_part(&self, summary: &ManifestSummary) -> Result<Option<Arc<Image>>, Error> {
+        let lease = self.inner.own_lease("part")?;
+        let Some(digest) = lease.hold_manifest(summary.digest).map(|held| held.digest) else {
+            return Ok(None);
+        };
+        let known = summary
+            .config
+            .as_ref()
+            .and_then(|config| self.get(&config.digest));
+        let Some(image) = self.register_asleep(&lease, summary, &|_| true)? else {
+            return Ok(None);
+        };
+        if known.is_none_or(|image| image.is_hidden()) {
+            self.keep_nameless(&lease, digest, image.id)?;
+        }
+        lease.keep_rows()?;
+        Ok(Some(image))
     }
 
     /// Manifests for a platform that the index lists which a name stands for, as far as they are here.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Images;
 use super::repository::composed;
 use crate::table::Within;
-use crate::{Digest, Error, ManifestSummary, Reference, ServedManifest};
+use crate::{Digest, Error, Reference, ServedManifest, Target};
 
 impl Images {
     /// What a push of a name to our own registry is to keep: what is served by that name, or, of an index of which a part is
@@ -14,18 +14,18 @@ impl Images {
     /// # Errors
     /// The disk's or the store's.
     pub fn offer(&self, name: &Reference) -> Result<Option<ServedManifest>, Error> {
-        let unserved = self
-            .inner
-            .read()
-            .tag(name)
-            .is_some_and(|tag| tag.standing.unserved);
-        if unserved {
+        let Some(tag) = self.inner.read().tag(name) else {
+            return Ok(None);
+        };
+        if tag.standing.unserved {
             self.claim(std::slice::from_ref(name))?;
         }
-        let blobs = self.blobs_by(name);
-        blobs
-            .iter()
-            .try_for_each(|blob| self.inner.undelete(&name.name(), blob))?;
+        let repository = name.name();
+        for blob in self.blobs_behind(tag.target) {
+            if self.inner.read().is_deleted(&repository, &blob) {
+                self.inner.undelete(&repository, &blob)?;
+            }
+        }
         let served = self.manifest_in(name)?;
         match served {
             Some(served) if self.lacks_a_part(name, &served.digest) => {
@@ -35,21 +35,20 @@ impl Images {
         }
     }
 
-    /// The blobs of what a name stands for.
-    fn blobs_by(&self, name: &Reference) -> BTreeSet<Digest> {
-        let target = self.target(name).unwrap_or_default();
-        let mut blobs = BTreeSet::new();
-        let mut add = |manifest: &ManifestSummary| blobs.extend(manifest.blobs().map(|blob| blob.digest));
-        if let Some(manifest) = target.manifest.and_then(|digest| self.manifest(&digest)) {
-            add(&manifest);
-            let listed = manifest.manifests.iter();
-            listed
-                .filter_map(|listed| self.manifest(&listed.digest))
-                .for_each(|listed| add(&listed));
-        }
-        if let Some(image) = target.image.and_then(|id| self.get(&id)) {
-            let layers = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
-            blobs.extend(layers.map(|blob| blob.digest).chain([image.id]));
+    /// Blobs of an image, of the manifests that a name stands for, and of what those list.
+    fn blobs_behind(&self, target: Target) -> BTreeSet<Digest> {
+        let image = target.image.and_then(|id| self.get(&id));
+        let layers = image.iter().flat_map(|image| &image.layers);
+        let of_layers = layers.filter_map(|layer| Some(layer.blob.as_ref()?.digest));
+        let mut blobs: BTreeSet<Digest> = of_layers.chain(target.image).collect();
+        let came_by = image.as_ref().and_then(|image| image.manifest);
+        let mut waiting: Vec<Digest> = target.manifest.into_iter().chain(came_by).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(digest) = waiting.pop() {
+            if let Some(summary) = self.manifest(&digest).filter(|_| seen.insert(digest)) {
+                blobs.extend(summary.blobs().map(|blob| blob.digest));
+                waiting.extend(summary.manifests.iter().map(|entry| entry.digest));
+            }
         }
         blobs
     }

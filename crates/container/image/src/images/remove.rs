@@ -29,7 +29,12 @@ impl Images {
     ) -> Result<Vec<Removed>, Error> {
         let image = self.resolve(reference)?;
         let parts = self.parts_of(&image);
-        let removed = self.remove_named(&image, reference, options, used)?;
+        // Whoever uses a part uses the whole.
+        let used_at_all = |id: &Digest| {
+            let of_parts = parts.iter().filter(|_| *id == image.id).flat_map(used);
+            used(id).into_iter().chain(of_parts).collect()
+        };
+        let removed = self.remove_named(&image, reference, options, &used_at_all)?;
         self.remove_parts(parts, removed, used)
     }
 
@@ -65,8 +70,16 @@ impl Images {
         let tops = image.tags.iter().filter_map(|name| self.index_of(name));
         let listed = tops.flat_map(|index| index.manifests.clone());
         let ids = listed.filter_map(|entry| Some(self.manifest(&entry.digest)?.config.as_ref()?.digest));
-        let is_part = |id: &Digest| self.get(id).is_some_and(|part| is_part(&part));
+        let is_part = |id: &Digest| self.get(id).is_some_and(|part| self.is_part(&part));
         ids.filter(|id| *id != image.id && is_part(id)).collect()
+    }
+
+    /// Whether an image is here only because an index lists it: it was pulled by a name that stands for another platform by
+    /// now, or taken to be run ([`Self::take_variant`]). One that has the name of its own manifest was asked for by that.
+    fn is_part(&self, image: &Image) -> bool {
+        let pulled = !image.made_here && image.step.is_none() && image.manifest.is_some();
+        let taken = || !self.inner.read().nameless(&image.id).is_empty();
+        image.is_dangling() && !image.result && (pulled || taken())
     }
 
     /// What no index lists any more goes with the name that brought it here, if nobody uses it.
@@ -77,7 +90,7 @@ impl Images {
         used: &dyn Fn(&Digest) -> Vec<Use>,
     ) -> Result<Vec<Removed>, Error> {
         for id in parts {
-            let goes = self.get(&id).is_some_and(|part| is_part(&part)) && !self.is_listed(&id);
+            let goes = self.get(&id).is_some_and(|part| self.is_part(&part)) && !self.is_listed(&id);
             if !goes {
                 continue;
             }
@@ -106,16 +119,6 @@ impl Images {
         removal.image(id, false, false)?;
         Ok(removal.removed)
     }
-}
-
-/// Whether an image is here only because an index lists it: it was pulled by a name that stands for another platform by now.
-/// One that has the name of its own manifest was asked for by that.
-const fn is_part(image: &Image) -> bool {
-    image.is_dangling()
-        && !image.made_here
-        && !image.result
-        && image.step.is_none()
-        && image.manifest.is_some()
 }
 
 fn is_prefix(id: &Digest, text: &str) -> bool {

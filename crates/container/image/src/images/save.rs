@@ -62,7 +62,8 @@ impl Images {
         let mut taken = BTreeSet::new();
         for (id, (_, names)) in chosen.iter_mut() {
             for name in names.clone() {
-                let Some(index) = self.export_index(lease, &name, platform)? else {
+                let index = self.export_index(lease, &name, platform)?;
+                let Some(index) = index.filter(|index| index.missing.is_empty()) else {
                     continue;
                 };
                 let Some(root) = index.manifests.last().map(|root| root.digest) else {

@@ -62,6 +62,15 @@ pub(crate) fn annotations(bytes: &[u8]) -> BTreeMap<String, String> {
         .unwrap_or_default()
 }
 
+/// What an index lists, with the notes; nothing if nobody could read it.
+pub(crate) fn descriptors(bytes: &[u8]) -> Vec<Descriptor> {
+    let document = serde_json::from_slice::<Document>(bytes);
+    document
+        .ok()
+        .and_then(|document| document.manifests)
+        .unwrap_or_default()
+}
+
 impl ManifestSummary {
     /// Reads a manifest that came with a media type, and calls it by its SHA-256.
     ///

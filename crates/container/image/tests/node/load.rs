@@ -420,7 +420,7 @@ fn saved(node: &Node, name: &str, platform: Option<&Platform>) -> Vec<u8> {
 fn an_index_is_saved_and_loaded_as_a_whole() {
     let (first, digest) = with_index("x:1");
     let name: Reference = "docker.io/library/x:1".parse().unwrap();
-    let listed = first.images.listed(&name);
+    let listed = first.images.listed(&name).unwrap();
     let whole: Vec<bool> = listed.iter().map(|entry| entry.is_whole).collect();
     assert_eq!(whole, [true, true]);
     let archive = saved(&first, "x:1", None);
@@ -432,7 +432,7 @@ fn an_index_is_saved_and_loaded_as_a_whole() {
         second.images.target(&name),
         Some(Target::manifest(digest, Some(loaded[0].id)))
     );
-    assert_eq!(second.images.listed(&name), listed);
+    assert_eq!(second.images.listed(&name).unwrap(), listed);
     assert_eq!(saved(&second, "x:1", None), archive);
     let second = second.reopen();
     assert_eq!(saved(&second, "x:1", None), archive);

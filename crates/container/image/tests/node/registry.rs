@@ -393,6 +393,12 @@ fn a_blob_that_was_deleted_is_gone_until_it_is_pushed_again() {
     assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
     upload(&node.images, APP, &remote.layers[0].1).unwrap();
     assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
+    // `docker push` of a name that is there: asked of all that it stands for.
+    node.images.delete_blob(APP, &digest).unwrap();
+    node.images.offer(&name(&format!("{APP}:1"))).unwrap();
+    put(&node.images, APP, &["1"], media_type::MANIFEST, &remote.manifest).unwrap();
+    let node = node.reopen();
+    assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
     // Once nothing names it there is nothing to be remembered.
     node.images.delete_manifest(APP, &pushed.digest).unwrap().unwrap();
     node.images.collect(Duration::ZERO).unwrap();
@@ -1031,7 +1037,7 @@ fn a_platform_is_removed_alone() {
     let node = node.reopen();
     assert_eq!(node.images.resolve(NAME).unwrap().id, Digest::of(&foreign.config));
     assert!(node.images.get(&id).is_none());
-    let listed = node.images.listed(&name(NAME));
+    let listed = node.images.listed(&name(NAME)).unwrap();
     let whole: Vec<bool> = listed.iter().map(|entry| entry.is_whole).collect();
     assert_eq!(whole, [true, false]);
     assert!(matches!(remove(&node, "amd64"), Err(Error::NoSuchImage(_))));
@@ -1039,6 +1045,97 @@ fn a_platform_is_removed_alone() {
     node.images.collect(Duration::ZERO).unwrap();
     node.images.settle();
     node.assert_empty();
+}
+
+/// Two platforms and an attestation under one name, in the store and not in the registry any more; the manifest of the second
+/// one, which is this machine's, is what the attestation is about.
+fn attested(called: &str) -> (Node, [Remote; 3]) {
+    let node = Node::new();
+    let layers = ["a = 1", "b = 22", "c = 333"].map(|entry| tar(&[entry]));
+    let remotes = [("s390x", 0), ("amd64", 1), ("unknown", 2)].map(|(architecture, at)| {
+        let text = String::from_utf8(config(&[&layers[at]])).unwrap();
+        Remote::with_config(&[(GZIP, &layers[at])], text.replace("amd64", architecture).into())
+    });
+    for remote in &remotes {
+        push_blobs(&node.images, APP, remote).unwrap();
+        put(&node.images, APP, &[], media_type::MANIFEST, &remote.manifest).unwrap();
+    }
+    let [foreign, own, said] = &remotes;
+    let list = index(&[(foreign, "s390x"), (own, "amd64"), (said, "unknown")]);
+    let mut list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+    list["manifests"][2]["annotations"] = serde_json::json!({
+        "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": own.digest(),
+    });
+    let list = Bytes::from(list.to_string());
+    let pushed = put(&node.images, APP, &["1"], media_type::INDEX, &list).unwrap();
+    node.images
+        .tag_called(&format!("{APP}:1"), &name(called))
+        .unwrap();
+    for digest in remotes
+        .each_ref()
+        .map(Remote::digest)
+        .iter()
+        .chain([&pushed.digest])
+    {
+        node.images.delete_manifest(APP, digest).unwrap();
+    }
+    node.images.collect(Duration::ZERO).unwrap();
+    (node, remotes)
+}
+
+/// The other platform of what was not pulled is run: it is a part of it from then on, as if it had been pulled.
+#[test]
+fn a_platform_that_is_run_goes_with_its_index() {
+    const NAME: &str = "docker.io/library/both:1";
+    let (mut node, [foreign, own, _]) = attested(NAME);
+    let wanted = image::Platform {
+        os: "linux".to_owned(),
+        architecture: "s390x".to_owned(),
+        variant: None,
+    };
+    let id = Digest::of(&foreign.config);
+    for _ in 0..2 {
+        let taken = node.images.take_variant(NAME, &wanted).unwrap().unwrap();
+        assert_eq!((taken.id, taken.is_dangling()), (id, true));
+        node = node.reopen();
+        assert!(node.images.get(&id).is_some_and(|image| image.is_dangling()));
+        assert!(node.images.is_listed(&id) && node.images.stands_for("both:1", &id));
+    }
+    assert!(node.images.stands_for("both:1", &Digest::of(&own.config)));
+    assert!(!node.images.stands_for("both:1", &own.digest()));
+    let used = |used: &Digest| {
+        let user = image::Use {
+            container: "c".repeat(64),
+            running: false,
+        };
+        (*used == id).then_some(user).into_iter().collect()
+    };
+    let busy = node.images.remove("both:1", Remove::default(), &used);
+    assert!(matches!(busy, Err(Error::Conflict(_))));
+    assert!(node.images.resolve("both:1").is_ok());
+    let removed = node.images.remove("both:1", Remove::default(), &none).unwrap();
+    assert!(removed.contains(&image::Removed::Deleted(id)), "{removed:?}");
+    node.images.collect(Duration::ZERO).unwrap();
+    node.images.settle();
+    node.assert_empty();
+}
+
+/// An attestation is told from an image by its notes in the index, which are not kept in memory.
+#[test]
+fn what_an_index_lists_has_its_notes() {
+    const NAME: &str = "docker.io/library/both:1";
+    let (node, [foreign, own, said]) = attested(NAME);
+    let node = node.reopen();
+    let listed = node.images.listed(&name(NAME)).unwrap();
+    let told = listed.iter().map(|entry| (entry.descriptor.digest, entry.about));
+    let expected = [
+        (foreign.digest(), None),
+        (own.digest(), None),
+        (said.digest(), Some(own.digest())),
+    ];
+    assert!(told.eq(expected), "{listed:?}");
+    assert_eq!(listed[2].descriptor.annotations.len(), 2);
+    assert!(listed.iter().all(|entry| entry.is_whole));
 }
 
 /// What was built for several platforms and got no name is known by its digest, until it is removed by that.

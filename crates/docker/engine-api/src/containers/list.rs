@@ -77,10 +77,11 @@ fn image_name(api: &Api, view: &View) -> String {
     let Some(image) = &view.container.image else {
         return asked.clone();
     };
-    match api.images().resolve(asked) {
-        Ok(found) if found.id.to_string() == image.id => asked.clone(),
-        _ => image.id.clone(),
-    }
+    let is_it = image
+        .id
+        .parse()
+        .is_ok_and(|id| api.images().stands_for(asked, &id));
+    if is_it { asked.clone() } else { image.id.clone() }
 }
 
 /// Which containers are asked for.

@@ -90,7 +90,11 @@ pub(crate) async fn inspect(call: Call<Api>) -> Result<Reply, ApiError> {
     };
     let mut shown = document(&image, &directories, call.version);
     if manifests {
-        add_manifests(&api, &call.name, &mut shown);
+        let name = call.name.clone();
+        let listed = blocking(move || listed(&api, &name)).await?;
+        if let Some(listed) = listed {
+            shown["Manifests"] = listed;
+        }
     }
     Reply::json(&shown)
 }
@@ -113,25 +117,29 @@ async fn directories(api: &Arc<Api>, image: &Image) -> Result<Value, ApiError> {
 }
 
 /// What an index lists, if the name stands for one.
-fn add_manifests(api: &Api, name: &str, shown: &mut Value) {
+fn listed(api: &Api, name: &str) -> Result<Option<Value>, ApiError> {
     let name = Reference::parse(name).map(Reference::with_default_tag);
-    if let Ok(name) = name
-        && let Some(manifests) = manifests(api, [&name])
-    {
-        shown["Manifests"] = manifests;
-    }
+    name.map_or(Ok(None), |name| manifests(api, [&name]))
 }
 
-/// The manifests of the indexes that names stand for; `None` if there is none.
-pub(crate) fn manifests<'a>(api: &Api, names: impl IntoIterator<Item = &'a Reference>) -> Option<Value> {
+/// The manifests of the indexes that names stand for; `None` if there is none. Reads the disk.
+///
+/// # Errors
+/// The disk's or the store's.
+pub(crate) fn manifests<'a>(
+    api: &Api,
+    names: impl IntoIterator<Item = &'a Reference>,
+) -> Result<Option<Value>, ApiError> {
     let mut shown: Vec<Value> = Vec::new();
-    for entry in names.into_iter().flat_map(|name| api.images().listed(name)) {
-        let entry = manifest(api, &entry);
-        if !shown.contains(&entry) {
-            shown.push(entry);
+    for name in names {
+        for entry in api.images().listed(name)? {
+            let entry = manifest(api, &entry);
+            if !shown.contains(&entry) {
+                shown.push(entry);
+            }
         }
     }
-    Some(shown.into()).filter(|shown: &Value| shown != &json!([]))
+    Ok(Some(shown.into()).filter(|shown: &Value| shown != &json!([])))
 }
 
 fn manifest(api: &Api, entry: &Listed) -> Value {

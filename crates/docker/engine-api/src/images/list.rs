@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::inspect::manifests;
 use crate::Api;
+use crate::api::blocking;
 use crate::convert::time;
 use crate::error::ApiError;
 use crate::filters::Filters;
@@ -38,15 +39,31 @@ pub(crate) async fn list(call: Call<Api>) -> Result<Reply, ApiError> {
         .collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.image.config.created));
     let listed = call.version.since(47) && call.query.bool("manifests");
-    let document = |row: &Row| {
-        let mut shown = row.document(shared.as_ref(), call.version);
-        if listed && let Some(manifests) = manifests(api, &row.image.tags) {
-            shown["Manifests"] = manifests;
+    let documents = rows.iter().map(|row| row.document(shared.as_ref(), call.version));
+    let documents: Vec<_> = documents.collect();
+    if !listed {
+        return Reply::json(&documents);
+    }
+    let api = call.state.clone();
+    let documents = blocking(move || {
+        let mut documents = documents;
+        for (row, shown) in rows.iter().zip(&mut documents) {
+            add_manifests(&api, row, shown)?;
         }
-        shown
-    };
-    let rows: Vec<_> = rows.iter().map(document).collect();
-    Reply::json(&rows)
+        Ok::<_, ApiError>(documents)
+    });
+    Reply::json(&documents.await?)
+}
+
+/// What the indexes list; such an image is as large as all of that is together.
+fn add_manifests(api: &Api, row: &Row, shown: &mut Value) -> Result<(), ApiError> {
+    if let Some(manifests) = manifests(api, &row.image.tags)? {
+        let each = manifests.as_array().into_iter().flatten();
+        let sizes = each.filter_map(|manifest| manifest["Size"]["Total"].as_u64());
+        shown["Size"] = sizes.fold(0, u64::saturating_add).into();
+        shown["Manifests"] = manifests;
+    }
+    Ok(())
 }
 
 /// The images that `GET /system/df` lists, those of a build's steps left out, with how many containers use each.

@@ -202,6 +202,13 @@ fn lines(event: &Event) -> Vec<bytes::Bytes> {
                 progress::line(&json!({ "progressDetail": {}, "aux": aux })),
             ]
         }
+        Event::InsteadOf(told) => {
+            let aux = json!({
+                "manifestPushedInsteadOfIndex": true,
+                "originalIndex": told.index, "selectedManifest": told.manifest,
+            });
+            vec![progress::line(&json!({ "progressDetail": {}, "aux": aux }))]
+        }
     }
 }
 

@@ -100,9 +100,12 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
     let dangling_only = prune.filters.bool_or("dangling", true)?;
     let worker = api.clone();
     let pruned = blocking(move || {
-        // A name with a digest alone keeps nothing.
-        let is_loose =
-            |image: &Image| image.tags.is_empty() && worker.images().children(&image.id).is_empty();
+        // A name with a digest alone keeps nothing, an index all its parts.
+        let is_part =
+            |image: &Image| image.is_dangling() && !image.result && worker.images().is_listed(&image.id);
+        let is_loose = |image: &Image| {
+            image.tags.is_empty() && worker.images().children(&image.id).is_empty() && !is_part(image)
+        };
         let wanted = |image: &Image| {
             (!dangling_only || is_loose(image))
                 && prune.admits(image.config.created, &image.config.config.labels)

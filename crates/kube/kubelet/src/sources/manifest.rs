@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use kinds::{Context, User, strategy};
+use ring::digest::{Context as Hash, SHA256};
 use schema::BUILTIN;
 use schema::cursor::Ref;
 use schema::field::Errors;
@@ -17,7 +18,6 @@ use schema::object::{Obj, Order, Revision};
 use schema::resource::by_resource;
 use schema::tree::Struct;
 use serde_json::{Value, json};
-use ring::digest::{Context as Hash, SHA256};
 
 use super::references;
 use crate::container::Uid;
