@@ -810,28 +810,31 @@ const CASES: &[Case] = &[
         $ docker build -q --cache-to type=registry,ref=$r/all,mounts=all --cache-to "type=local,dest=one,mode=max,mounts=$n;$n" . > /dev/null; docker build -q --cache-to type=local,dest=none . > /dev/null; ids one; ids none
         NAME
         $ look --cache-from type=registry,ref=$r/all
+        $ look --cache-from type=registry,ref=$r/all,mounts=all
         cache mount /NAME begins as it was exported
         cache mount NAME begins as it was exported
         o
         of the first
-        $ look --cache-from type=local,src=one
+        $ look --cache-from "type=local,src=one,mounts=other;$n"
         cache mount NAME begins as it was exported
         of the first
-        $ forget; docker build --cache-from type=registry,ref=$r/all --cache-to type=local,dest=again,image-manifest=false,compression=zstd,mounts=all . 2>&1 | grep -A1 '^#[0-9]* .2/2. RUN' | grep -c ' CACHED'; here
+        $ forget; docker build --cache-from type=registry,ref=$r/all,mounts=all --cache-to type=local,dest=again,image-manifest=false,compression=zstd,mounts=all . 2>&1 | grep -A1 '^#[0-9]* .2/2. RUN' | grep -c ' CACHED'; here
         1
         0
         ? 1
         $ ids again
         /NAME
         NAME
-        $ look --cache-from type=local,src=again | tail -1
+        $ look --cache-from type=local,src=again,mounts=all | tail -1
         of the first
-        $ docker build -q --cache-to type=registry,ref=localhost:5000/$n,mounts=all . > /dev/null; look --cache-from type=registry,ref=localhost:5000/$n | tail -1
+        $ docker build -q --cache-to type=registry,ref=localhost:5000/$n,mounts=all . > /dev/null; look --cache-from type=registry,ref=localhost:5000/$n,mounts=$n | tail -1
         of the first
         $ docker build --cache-to type=local,dest=x,mounts=nothing . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: mounts: no step of this build has a cache mount with the id nothing
         $ docker build --cache-to type=inline,mounts=all . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: [..]mounts=all: an image carries no cache mounts, so the cache exporter inline has none; registry and local do
+        $ docker build --cache-from "type=registry,ref=$r/all,mounts=;" . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: mounts of a cache importer is all, or ids of cache mounts with ; or | between them
         $ forget
         "#,
     )

@@ -16,7 +16,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 pub(crate) use jobs::{Job, LayerReport, PLAIN, Part, PartKind, SplitReport};
-pub(crate) use run::{Stream, run};
+pub(crate) use run::{Stream, run, run_while};
 
 use ahead::Hand;
 use sys::confine::{self, Confinement};
@@ -119,7 +119,7 @@ fn parse(arguments: &[OsString]) -> Option<Job> {
 }
 
 fn answer(job: &Job, stream: File, mut to: File, directory: &OwnedFd, hand: &Hand) -> u8 {
-    let answer = job.perform(stream, directory, hand);
+    let answer = job.perform(stream, directory, (hand, &to));
     match to.write_all(&answer) {
         Ok(()) => DONE,
         Err(_) => FAILED,

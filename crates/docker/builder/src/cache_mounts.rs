@@ -178,6 +178,11 @@ impl CacheMounts {
         }
     }
 
+    /// Whether there is a directory of this key, or somebody makes one.
+    pub(crate) fn has(&self, key: &Digest) -> bool {
+        self.lock().values().any(|entry| entry.row.key == *key)
+    }
+
     fn claim(&self, wanted: &CacheMount) -> Claim {
         let (key, now) = (key(wanted), self.now());
         let mut entries = self.lock();

@@ -60,7 +60,7 @@ pub struct BuildRequest {
     /// Where steps' groups are; empty for the default.
     pub cgroup_parent: String,
     /// Caches whose steps may be used.
-    pub cache_from: Vec<CacheSource>,
+    pub cache_from: Vec<CacheImport>,
     /// What steps may do: `network.host`, `security.insecure`.
     pub entitlements: Vec<String>,
     /// Which sources it may have.
@@ -69,7 +69,24 @@ pub struct BuildRequest {
     pub session: Arc<Session>,
 }
 
-/// Where a cache comes from (`--cache-from`).
+/// A cache whose steps may be used (`--cache-from`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheImport {
+    /// Where it is.
+    pub from: CacheSource,
+    /// Which of its cache mounts new ones may begin with (`mounts=`).
+    pub mounts: Mounts,
+}
+
+impl From<CacheSource> for CacheImport {
+    /// None of its cache mounts.
+    fn from(from: CacheSource) -> Self {
+        let mounts = Mounts::None;
+        Self { from, mounts }
+    }
+}
+
+/// Where a cache comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CacheSource {
     /// A cache, or an image with one in it, in a registry.
@@ -102,7 +119,7 @@ pub struct CacheExport {
     pub mounts: Mounts,
 }
 
-/// Which of a build's cache mounts go out with its cache.
+/// Which cache mounts go out with a build's cache, or come from one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Mounts {
     /// None of them.
@@ -112,6 +129,37 @@ pub enum Mounts {
     All,
     /// Those with these ids.
     Named(Vec<String>),
+}
+
+impl Mounts {
+    /// Whether the one with this id is among them.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Named(ids) => ids.iter().any(|named| named == id),
+        }
+    }
+
+    /// Has those of another as well.
+    pub fn add(&mut self, other: Self) {
+        match (self, other) {
+            (Self::All, _) | (_, Self::None) => {}
+            (Self::Named(ids), Self::Named(more)) => ids.extend(more),
+            (mounts, other) => *mounts = other,
+        }
+    }
+
+    /// `all`, or ids with `;` or `|` between them: clients part attributes by commas.
+    pub(crate) fn parse(value: &str) -> Option<Self> {
+        if value == "all" {
+            return Some(Self::All);
+        }
+        let ids = value.split([';', '|']).map(str::trim).filter(|id| !id.is_empty());
+        let ids: Vec<String> = ids.map(str::to_owned).collect();
+        (!ids.is_empty()).then_some(Self::Named(ids))
+    }
 }
 
 /// A cache mount that a step of a build has.
@@ -298,7 +346,7 @@ pub struct Solving {
     /// Results of ours, by the digests of the vertices that name them.
     pub images: BTreeMap<String, String>,
     /// Caches whose steps may be used.
-    pub cache_from: Vec<CacheSource>,
+    pub cache_from: Vec<CacheImport>,
     /// Which caches it may have; its own sources have been judged.
     pub policies: Arc<Policies>,
     /// Whoever carries out definitions that it makes itself (`BuildOp`).

@@ -33,10 +33,11 @@ mod thread;
 mod trace;
 
 pub use build::{
-    Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheMount, CacheSource, CacheTarget,
-    Command, Compression, Container, ContainerRequest, Content, ContentBytes, Context, Control, Destination,
-    Entry, EntryKind, Exported, ExportedCache, Found, Held, Material, Mounts, NamedContext, Nested, Opened,
-    Outgoing, Packing, Program, Prune, Question, Remote, Request, Running, Scans, Solving, Usage,
+    Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheImport, CacheMount, CacheSource,
+    CacheTarget, Command, Compression, Container, ContainerRequest, Content, ContentBytes, Context, Control,
+    Destination, Entry, EntryKind, Exported, ExportedCache, Found, Held, Material, Mounts, NamedContext,
+    Nested, Opened, Outgoing, Packing, Program, Prune, Question, Remote, Request, Running, Scans, Solving,
+    Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};

@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod, fchown,
-    fsetxattr, futimens, linkat, makedev, mkdirat, mknodat, openat, symlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, SeekFrom, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod,
+    fchown, fsetxattr, ftruncate, futimens, linkat, makedev, mkdirat, mknodat, openat, seek, symlinkat,
+    utimensat,
 };
 use rustix::io::Errno;
 
@@ -104,15 +105,25 @@ impl Unpacker<'_> {
         self.owner == Some((entry.uid, entry.gid))
     }
 
-    /// From the stream's buffer to the file, without a copy in between.
+    /// From the stream's buffer to the file, without a copy in between. What is a hole in the archive is one on the disk.
     fn copy<R: BufRead>(
         &mut self,
         file: &OwnedFd,
         entry: &Entry,
         content: &mut Reader<R>,
     ) -> Result<(), Fault> {
+        let mut holes = false;
         loop {
+            let hole = content.hole();
+            if hole > 0 {
+                let by = i64::try_from(hole).map_err(|_| at(&entry.name)(Errno::FBIG))?;
+                seek(file, SeekFrom::Current(by)).map_err(at(&entry.name))?;
+                self.totals.bytes += hole;
+                holes = true;
+            }
             let chunk = match content.fill_buf() {
+                // The last of them may be at the end.
+                Ok([]) if holes => return ftruncate(file, entry.size).map_err(at(&entry.name)),
                 Ok([]) => return Ok(()),
                 Ok(chunk) => chunk,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Fault::Truncated),

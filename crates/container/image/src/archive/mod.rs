@@ -27,7 +27,7 @@ pub(crate) use make::as_worker;
 pub(crate) use pack::Room;
 pub(crate) use stargz::{CHUNK, Seekable, seekable};
 pub(crate) use tar::{Entry, Kind, Reader, Writer};
-pub use wanted::{Interest, Wanted};
+pub use wanted::{Interest, Terms, Wanted};
 
 use crate::compression::Decoder;
 use crate::{Error, Limits, tree};

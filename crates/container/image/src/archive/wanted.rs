@@ -1,21 +1,25 @@
-//! Where a packer writes: no more than so much, and no longer than somebody wants it.
+//! Where a packer writes: no more than so much, and no longer than somebody wants it; and for how long is unpacked.
 
 use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Weak};
 
-/// Somebody's interest in what is being packed. It ends when this is dropped, and soon after so does the packing.
+use rustix::fs::fstatvfs;
+use rustix::io::Errno;
+
+/// Somebody's interest in what is being packed or unpacked. It ends when this is dropped, and soon after so does the work.
 #[derive(Debug, Default)]
 pub struct Interest(Arc<()>);
 
 impl Interest {
-    /// For whoever packs.
+    /// For whoever packs or unpacks.
     #[must_use]
     pub fn wanted(&self) -> Wanted {
         Wanted(Some(Arc::downgrade(&self.0)))
     }
 }
 
-/// Whether somebody wants what is being packed; for good by default.
+/// Whether somebody wants what is being packed or unpacked; for good by default.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted(Option<Weak<()>>);
 
@@ -39,6 +43,36 @@ impl Wanted {
     }
 }
 
+/// On what terms a foreign archive is unpacked; on none by default.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// For how long.
+    pub wanted: Wanted,
+    /// So many bytes of the disk stay free.
+    pub spare: u64,
+}
+
+impl Terms {
+    /// Whether they are still met where is unpacked.
+    pub(crate) fn met(&self, root: BorrowedFd<'_>) -> io::Result<()> {
+        if self.wanted.is_over() {
+            return Err(over());
+        }
+        if self.spare == 0 {
+            return Ok(());
+        }
+        let disk = fstatvfs(root)?;
+        match disk.f_bavail.saturating_mul(disk.f_frsize) < self.spare {
+            true => Err(Errno::NOSPC.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+fn over() -> io::Error {
+    io::Error::other("nobody wants it any more")
+}
+
 /// See [`Wanted::writing`].
 pub(crate) struct Bounded<'a, W> {
     inner: W,
@@ -50,7 +84,7 @@ pub(crate) struct Bounded<'a, W> {
 impl<W: Write> Write for Bounded<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.wanted.is_over() {
-            return Err(io::Error::other("nobody wants it any more"));
+            return Err(over());
         }
         let written = self.inner.write(bytes)?;
         self.left = self.left.checked_sub(written as u64).ok_or_else(|| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use store::Durability;
 
 use super::Images;
-use crate::archive::{Totals, Unpack};
+use crate::archive::{Terms, Totals, Unpack};
 use crate::rows::{self, OwnerRow};
 use crate::table::{Freed, Writable};
 use crate::worker::{self, Job, Stream};
@@ -146,10 +146,31 @@ impl Images {
         archive: &mut dyn Read,
         options: &Unpack,
     ) -> Result<Totals, Error> {
+        self.unpack_on(root, path, archive, (options, &Terms::default()))
+    }
+
+    /// As [`Self::unpack`], for as long as the terms are met: they are looked at before anything is written and after every few
+    /// megabytes.
+    ///
+    /// # Errors
+    /// As there; [`Error::Io`] where they are not met, `StorageFull` if it is for the disk. What came before stays.
+    pub fn unpack_on(
+        &self,
+        root: BorrowedFd<'_>,
+        path: &Path,
+        archive: &mut dyn Read,
+        (options, terms): (&Unpack, &Terms),
+    ) -> Result<Totals, Error> {
         let job = Job::Unpack {
             path: path.to_owned(),
             options: *options,
         };
-        worker::run(&*self.inner.workers, &job, Stream::Reader(archive), root)
+        let watch = || terms.met(root);
+        worker::run_while(
+            &*self.inner.workers,
+            &job,
+            (Stream::Reader(archive), root),
+            &watch,
+        )
     }
 }

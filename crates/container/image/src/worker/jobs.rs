@@ -102,15 +102,15 @@ impl Job {
         }
     }
 
-    /// Does it, and answers as it goes over the pipe.
-    pub(super) fn perform(&self, stream: File, directory: &OwnedFd, hand: &Hand) -> Vec<u8> {
+    /// Does it, and answers as it goes over the pipe `to`, which is told before how far it is.
+    pub(super) fn perform(&self, stream: File, directory: &OwnedFd, (hand, to): (&Hand, &File)) -> Vec<u8> {
         match self {
             Self::Layer { limits, raw } => encode(layer(stream, directory, *limits, *raw, hand)),
             Self::Plain { limits } => encode(plain(stream, directory, *limits)),
             Self::Clamp { limits, seconds } => encode(clamp(stream, directory, *limits, *seconds)),
             Self::Stargz { limits, level } => encode(stargz(stream, directory, *limits, *level)),
             Self::Split { limits } => encode(split(stream, directory, *limits)),
-            Self::Unpack { path, options } => encode(unpack(stream, directory, path, options)),
+            Self::Unpack { path, options } => encode(unpack((stream, to), directory, path, options)),
         }
     }
 }
@@ -291,9 +291,42 @@ fn create(directory: &OwnedFd, name: &str) -> io::Result<File> {
     Ok(openat(directory, name, flags, Mode::from_raw_mode(0o600))?.into())
 }
 
-fn unpack(stream: File, directory: &OwnedFd, path: &Path, options: &Unpack) -> Result<Totals, Fault> {
-    let (_, decoder) = Decoder::new(stream)?;
-    let decoder = BufReader::with_capacity(archive::BUFFER, decoder);
+/// What a worker says before its answer each time that it has read so much: JSON may begin with it.
+pub(super) const BEAT: u8 = b' ';
+const BETWEEN_BEATS: usize = 4 << 20;
+
+/// Says how far it is as it is read. When nobody listens any more it ends, and with it the job.
+struct Beating<'a, R> {
+    inner: R,
+    to: &'a File,
+    /// So much is read until the next time.
+    left: usize,
+}
+
+impl<R: io::Read> io::Read for Beating<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.left = match self.left.checked_sub(count) {
+            Some(left) => left,
+            None => {
+                let mut to = self.to;
+                io::Write::write_all(&mut to, &[BEAT])?;
+                BETWEEN_BEATS
+            }
+        };
+        Ok(count)
+    }
+}
+
+fn unpack(
+    (stream, to): (File, &File),
+    directory: &OwnedFd,
+    path: &Path,
+    options: &Unpack,
+) -> Result<Totals, Fault> {
+    let (_, inner) = Decoder::new(stream)?;
+    let beating = Beating { inner, to, left: 0 };
+    let decoder = BufReader::with_capacity(archive::BUFFER, beating);
     let mut reader = Reader::new(decoder, options.limits);
     Ok(archive::unpack_plain(directory.as_fd(), path, &mut reader, options)?.totals)
 }

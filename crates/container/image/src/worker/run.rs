@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
 use std::thread;
@@ -10,7 +10,7 @@ use std::thread;
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::de::DeserializeOwned;
 
-use super::jobs::{Answer, Job};
+use super::jobs::{Answer, BEAT, Job};
 use super::{WorkerJob, Workers};
 use crate::Error;
 
@@ -20,6 +20,9 @@ const MAX_ANSWER: u64 = 64 << 20;
 const MAX_DIAGNOSTICS: u64 = 4 << 10;
 const COPY_BUFFER: usize = 256 << 10;
 const PIPE: usize = 1 << 20;
+
+/// Whether a worker is to go on.
+type Watch<'a> = dyn Fn() -> io::Result<()> + Sync + 'a;
 
 /// What a worker reads.
 pub(crate) enum Stream<'a> {
@@ -39,6 +42,20 @@ pub(crate) fn run<T: DeserializeOwned>(
     stream: Stream<'_>,
     directory: BorrowedFd<'_>,
 ) -> Result<T, Error> {
+    run_while(workers, job, (stream, directory), &|| Ok(()))
+}
+
+/// As [`run`], until the watch answers an error: it is asked first, and each time that the worker says how far it is.
+///
+/// # Errors
+/// As there; what the watch answered.
+pub(crate) fn run_while<T: DeserializeOwned>(
+    workers: &dyn Workers,
+    job: &Job,
+    (stream, directory): (Stream<'_>, BorrowedFd<'_>),
+    watch: &Watch<'_>,
+) -> Result<T, Error> {
+    watch().map_err(Error::io(LISTEN))?;
     let arguments = vec![OsString::from(
         serde_json::to_string(job).map_err(|error| Error::Worker(error.to_string()))?,
     )];
@@ -49,10 +66,16 @@ pub(crate) fn run<T: DeserializeOwned>(
             arguments,
             file.as_fd().try_clone_to_owned(),
             None,
-            directory,
+            (directory, watch),
         ),
         Stream::Reader(reader) => match wide_pipe() {
-            Ok((read, write)) => converse(workers, arguments, Ok(read), Some((reader, write)), directory),
+            Ok((read, write)) => converse(
+                workers,
+                arguments,
+                Ok(read),
+                Some((reader, write)),
+                (directory, watch),
+            ),
             Err(error) => Err(error),
         },
     };
@@ -71,15 +94,19 @@ fn wide_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 /// How a worker's life went.
 struct Finished {
     status: ExitStatus,
-    answer: Vec<u8>,
+    /// Or why nobody listened to its end.
+    answer: io::Result<Vec<u8>>,
     diagnostics: Vec<u8>,
     /// How reading the stream for it failed.
     fed: io::Result<()>,
 }
 
+const LISTEN: &str = "have a worker read an archive";
+
 fn judge<T: DeserializeOwned>(finished: Finished) -> Result<T, Error> {
+    let answer = finished.answer.map_err(Error::io(LISTEN))?;
     finished.fed.map_err(Error::io("read the archive"))?;
-    match serde_json::from_slice(&finished.answer) {
+    match serde_json::from_slice(&answer) {
         Ok(Answer::Done(value)) => Ok(value),
         Ok(Answer::Refused(why)) => Err(Error::Archive(why)),
         Ok(Answer::Failed(why)) => Err(Error::Worker(why)),
@@ -101,7 +128,7 @@ fn converse(
     arguments: Vec<OsString>,
     stream: io::Result<OwnedFd>,
     feed: Option<(&mut dyn Read, OwnedFd)>,
-    directory: BorrowedFd<'_>,
+    (directory, watch): (BorrowedFd<'_>, &Watch<'_>),
 ) -> io::Result<Finished> {
     let stream = stream?;
     let (answer, answer_end) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -121,7 +148,7 @@ fn converse(
             })
         });
         let listener = scope.spawn(move || {
-            let answer = read_all(answer, MAX_ANSWER);
+            let answer = listen(File::from(answer), watch);
             (answer, read_all(diagnostics, MAX_DIAGNOSTICS))
         });
         let fed = feed.map_or(Ok(()), |(reader, pipe)| pump(reader, File::from(pipe)));
@@ -129,11 +156,27 @@ fn converse(
         let (answer, diagnostics) = listener.join().map_err(panicked)?;
         Ok(Finished {
             status: runner.join().map_err(panicked)??,
-            answer: answer?,
+            answer,
             diagnostics: diagnostics?,
             fed,
         })
     })
+}
+
+/// Hears a worker's answer, and the watch's each time that it says before how far it is. Not to listen ends it.
+fn listen(pipe: File, watch: &Watch<'_>) -> io::Result<Vec<u8>> {
+    let mut pipe = BufReader::new(pipe);
+    loop {
+        let said = pipe.fill_buf()?;
+        match said.iter().take_while(|byte| **byte == BEAT).count() {
+            0 => break,
+            beats => pipe.consume(beats),
+        }
+        watch()?;
+    }
+    let mut answer = Vec::new();
+    pipe.take(MAX_ANSWER).read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 fn read_all(pipe: OwnedFd, limit: u64) -> io::Result<Vec<u8>> {

@@ -1,11 +1,14 @@
 //! The worker as a process of its own, confined: this test binary started again.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 
+use image::archive::{Interest, Terms, Unpack, Wanted};
 use image::{Digest, WorkerJob, Workers};
 use sys::launch::{Event, Launch, launch, next};
 use sys::pidfd;
@@ -130,14 +133,14 @@ fn a_confined_worker_unpacks_into_a_mounted_snapshot() {
     let node = Node::with(memory(), Arc::new(Forked));
     let rootfs = node.images.prepare("c", None).unwrap();
     let mounted = rootfs.mount().unwrap();
-    let options = image::archive::Unpack {
+    let options = Unpack {
         limits: image::Limits::default(),
         ..Default::default()
     };
     let archive = tar(&["a = 1", "link -> /a", "b/", "b/hard => a"]);
     let totals = node.images.unpack(
         mounted.as_fd(),
-        std::path::Path::new("to"),
+        Path::new("to"),
         &mut &*archive,
         &options,
     );
@@ -146,6 +149,87 @@ fn a_confined_worker_unpacks_into_a_mounted_snapshot() {
         super::support::names(&rootfs),
         ["/to", "/to/a", "/to/b", "/to/b/hard", "/to/link"]
     );
+}
+
+/// A hole in the middle, and one at the end.
+#[test]
+fn a_confined_worker_leaves_holes_where_an_archive_has_them() {
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+    let mut builder = tar::Builder::new(Vec::new());
+    let said = [
+        ("GNU.sparse.major", "1"),
+        ("GNU.sparse.minor", "0"),
+        ("GNU.sparse.name", "holes"),
+        ("GNU.sparse.realsize", "67108864"),
+    ];
+    let said = said.map(|(key, value)| (key, value.as_bytes()));
+    builder.append_pax_extensions(said).unwrap();
+    let mut content = b"2\n0\n1\n33554432\n1\n".to_vec();
+    content.resize(512, 0);
+    content.extend(b"ab");
+    let file = super::support::header(tar::EntryType::Regular);
+    super::support::raw(&mut builder, file, "x", "", &content);
+    let archive = builder.into_inner().unwrap();
+    let node = Node::with(memory(), Arc::new(Forked));
+    let directory = tempfile::tempdir().unwrap();
+    let root = File::open(directory.path()).unwrap();
+    let totals = node
+        .images
+        .unpack(root.as_fd(), Path::new("/"), &mut &*archive, &Unpack::default());
+    assert_eq!(totals.unwrap().bytes, 64 << 20);
+    let file = File::open(directory.path().join("holes")).unwrap();
+    let about = file.metadata().unwrap();
+    assert_eq!(about.len(), 64 << 20);
+    assert!(about.blocks() * 512 < 1 << 20, "{}", about.blocks());
+    let mut around = [1; 3];
+    file.read_exact_at(&mut around, (32 << 20) - 1).unwrap();
+    assert_eq!(&around, b"\0b\0");
+    file.read_exact_at(&mut around, 0).unwrap();
+    assert_eq!(&around, b"a\0\0");
+}
+
+/// Whoever asked for it leaves once it has begun, and it has no end of its own.
+#[test]
+fn unpacking_ends_when_nobody_wants_it_or_the_disk_has_too_little_left() {
+    struct Endless(Vec<u8>, Option<Interest>);
+    impl io::Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                self.1 = None;
+                buffer.fill(0);
+                return Ok(buffer.len());
+            }
+            let count = buffer.len().min(self.0.len());
+            self.0
+                .drain(..count)
+                .zip(buffer)
+                .for_each(|(from, to)| *to = from);
+            Ok(count)
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let root = File::open(directory.path()).unwrap();
+    let workers: [Arc<dyn Workers>; 2] = [Arc::new(Forked), Arc::new(image::Inline)];
+    for workers in workers {
+        let node = Node::with(memory(), workers);
+        let unpack = |wanted: Wanted, spare, archive: &mut dyn io::Read| {
+            let terms = Terms { wanted, spare };
+            let how = (&Unpack::default(), &terms);
+            node.images
+                .unpack_on(root.as_fd(), Path::new("/"), archive, how)
+                .map_err(|error| error.to_string())
+        };
+        let interest = Interest::default();
+        let wanted = interest.wanted();
+        let mut archive = Endless(tar(&["a = 1"]), Some(interest));
+        let ended = unpack(wanted.clone(), 0, &mut archive).unwrap_err();
+        assert!(ended.contains("nobody wants it any more"), "{ended}");
+        std::fs::remove_file(directory.path().join("a")).unwrap();
+        unpack(wanted, 0, &mut &*tar(&["b = 1"])).unwrap_err();
+        let full = unpack(Wanted::default(), u64::MAX, &mut &*tar(&["b = 1"])).unwrap_err();
+        assert!(full.contains("No space left on device"), "{full}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
 }
 
 #[test]

@@ -180,8 +180,8 @@ impl Mounter {
         Ok(ready)
     }
 
-    /// Claims the caches of a command: each once, and in the same order in all commands, so that two that want the same ones
-    /// for themselves do not wait for each other.
+    /// Makes the caches of a command ready, each once. What those begin with that are new here is fetched before any is claimed:
+    /// nobody else waits for a slow registry that this build alone has named.
     async fn caches(
         self: &Arc<Self>,
         mounts: &[RunMount],
@@ -192,32 +192,57 @@ impl Mounter {
             _ => None,
         });
         let wanted: BTreeMap<Digest, &CacheMount> = wanted.collect();
-        let mut caches = BTreeMap::new();
-        for (key, cache) in wanted {
-            let (mounter, cache) = (self.clone(), cache.clone());
+        for (key, cache) in &wanted {
             // Once for each build: its steps share what they make.
             if cache.fresh
                 && self
                     .renewed
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .insert(key)
+                    .insert(*key)
             {
-                let caches = self.caches.clone();
+                let (caches, key) = (self.caches.clone(), *key);
                 blocking(move || caches.renew(&key).map_err(failed(FAILED))).await?;
             }
+        }
+        let mut seeds = BTreeMap::new();
+        loop {
+            for (key, cache) in &wanted {
+                if !seeds.contains_key(key) && self.is_seeded(cache) && !self.caches.has(key) {
+                    seeds.insert(*key, self.seed((key, cache), output).await?);
+                }
+            }
+            if let Some(caches) = self.claim(&wanted, &mut seeds, output).await? {
+                return Ok(caches);
+            }
+        }
+    }
+
+    /// Claims caches in the same order in all commands, so that two that want the same ones for themselves do not wait for each
+    /// other. `None` if one of them has become new meanwhile, and what it is to begin with was not asked for.
+    async fn claim(
+        self: &Arc<Self>,
+        wanted: &BTreeMap<Digest, &CacheMount>,
+        seeds: &mut BTreeMap<Digest, Option<File>>,
+        output: &Output,
+    ) -> Result<Option<BTreeMap<Digest, Held>>, BuildError> {
+        let mut caches = BTreeMap::new();
+        for (key, cache) in wanted {
             let held = tokio::select! {
-                held = self.caches.hold(&cache) => held,
+                held = self.caches.hold(cache) => held,
                 () = output.cancelled() => return Err(BuildError::Cancelled),
             };
-            let seed = self.seed(&held, (&key, &cache), output).await?;
-            let (held, refused) = blocking(move || mounter.fill(held, &cache, seed)).await?;
-            if let Some(refused) = refused {
-                output.line(&refused).await?;
+            if held.is_first && self.is_seeded(cache) && !seeds.contains_key(key) {
+                return Ok(None);
             }
-            caches.insert(key, held);
+            // Whoever is not the first throws away what was fetched.
+            let seed = seeds
+                .get_mut(key)
+                .and_then(Option::take)
+                .filter(|_| held.is_first);
+            caches.insert(*key, self.filled(held, (cache, seed), output).await?);
         }
-        Ok(caches)
+        Ok(Some(caches))
     }
 
     fn make(&self, mount: &RunMount, place: &Path) -> Result<(PathBuf, FileType, Option<Guard>), BuildError> {

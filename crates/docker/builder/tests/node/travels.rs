@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::sync::{Arc, Mutex};
 
 use builder::{Sent, Services, StepCache};
 use image::{Algorithm, Digest};
+use tokio::sync::oneshot;
 
 use crate::fixture::*;
 
@@ -16,6 +17,8 @@ struct Others {
     archives: BTreeMap<Digest, Result<Vec<u8>, String>>,
     used: Mutex<BTreeMap<String, Digest>>,
     asked: Mutex<Vec<Digest>>,
+    /// What the next that asks is given instead, when it is there.
+    slow: Mutex<Option<oneshot::Receiver<File>>>,
 }
 
 impl StepCache for Others {
@@ -29,8 +32,12 @@ impl StepCache for Others {
         self.used.lock().unwrap().insert(id.to_owned(), *key);
     }
 
-    fn mount(&self, key: &Digest) -> Sent<Result<Option<File>, String>> {
+    fn mount(&self, key: &Digest, id: &str) -> Sent<Result<Option<File>, String>> {
         self.asked.lock().unwrap().push(*key);
+        assert_eq!(self.used.lock().unwrap().get(id), Some(key));
+        if let Some(slow) = self.slow.lock().unwrap().take() {
+            return Box::pin(async { Ok(Some(slow.await.unwrap())) });
+        }
         let found = self.archives.get(key).cloned().transpose();
         Box::pin(async move {
             Ok(found?.map(|bytes| {
@@ -157,7 +164,7 @@ async fn a_cache_that_is_refused_leaves_nothing() {
         header.set_size(0);
         header.set_mode(0o644);
         header.set_cksum();
-        archive.append(&header, std::io::empty()).unwrap();
+        archive.append(&header, io::empty()).unwrap();
         archive.into_inner().unwrap()
     };
     let cases = [
@@ -198,4 +205,78 @@ async fn a_cache_that_is_refused_leaves_nothing() {
         std::fs::read_dir(node.path("data/build/cache")).unwrap().count(),
         0
     );
+}
+
+/// Which key a cache has: known once a step has asked for it.
+async fn key_of(daemon: &Daemon, id: &str) -> Digest {
+    let keys = Arc::new(Others::default());
+    build(daemon, &step(id, "\"true\""), &keys).await.id();
+    daemon.builder.prune(true, |_| true).await.unwrap();
+    keys.used.lock().unwrap()[id]
+}
+
+/// Others, the next of whom is given what is sent here.
+fn slow() -> (Arc<Others>, oneshot::Sender<File>) {
+    let (give, slow) = oneshot::channel();
+    let others = Others {
+        slow: Mutex::new(Some(slow)),
+        ..Others::default()
+    };
+    (Arc::new(others), give)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_registry_holds_up_only_the_build_that_asked() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let (others, give) = slow();
+    let look = step("c", "\"cat\", \"/c/f\", \"--\", \"true\"");
+    let slow = build(&daemon, &look, &others);
+    let meanwhile = async {
+        while others.asked.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let write = step("c", "\"write\", \"/c/f\", \"of another\"");
+        build(&daemon, &write, &Arc::default()).await.id();
+        let mut file = tempfile::tempfile().unwrap();
+        let mut archive = tar::Builder::new(Vec::new());
+        append(&mut archive, "f", b"too late", 0o644);
+        file.write_all(&archive.into_inner().unwrap()).unwrap();
+        file.rewind().unwrap();
+        give.send(file).unwrap();
+    };
+    let (told, ()) = tokio::join!(slow, meanwhile);
+    told.id();
+    assert!(told.text.contains("of another"), "{}", told.text);
+    assert!(!told.text.contains("begins as it was exported"), "{}", told.text);
+}
+
+/// What is read has no end but that of the build.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_is_cancelled_does_not_go_on_filling_its_cache() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let key = key_of(&daemon, "c").await;
+    let (others, give) = slow();
+    let (read, mut write) = io::pipe().unwrap();
+    give.send(File::from(std::os::fd::OwnedFd::from(read))).unwrap();
+    let (begun, has_begun) = oneshot::channel();
+    let feeding = tokio::task::spawn_blocking(move || {
+        let mut archive = tar::Builder::new(Vec::new());
+        append(&mut archive, "f", b"1", 0o644);
+        write.write_all(&archive.into_inner().unwrap()).unwrap();
+        let zeros = vec![0; 1 << 20];
+        write.write_all(&zeros).unwrap();
+        begun.send(()).unwrap();
+        while write.write_all(&zeros).is_ok() {}
+    });
+    let text = step("c", "\"true\"");
+    tokio::select! {
+        told = build(&daemon, &text, &others) => panic!("{}", told.text),
+        begun = has_begun => begun.unwrap(),
+    }
+    feeding.await.unwrap();
+    let lease = Arc::new(daemon.images.lease("test").unwrap());
+    let packed = daemon.builder.pack_mount(&key, &lease, (None, None)).await;
+    assert_eq!(packed.unwrap(), None);
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub(crate) use files::shown;
 use options::{Main, Source};
-pub(crate) use options::{Options, cache_source};
+pub(crate) use options::{Options, cache_import};
 
 use crate::build::{BuildRequest, Builds, Context, NamedContext, Opened, Question, Remote, Request, Scans};
 use crate::filesync::Kept;

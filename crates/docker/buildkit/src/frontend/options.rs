@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::build::CacheSource;
+use crate::build::{CacheImport, CacheSource, Mounts};
 use crate::grpc::Status;
 
 /// Where the main context comes from.
@@ -62,7 +62,7 @@ pub(crate) struct Options {
     pub(crate) extra_hosts: Vec<String>,
     pub(crate) shm_size: u64,
     pub(crate) cgroup_parent: String,
-    pub(crate) cache_from: Vec<CacheSource>,
+    pub(crate) cache_from: Vec<CacheImport>,
     /// A frontend has handed the build on, so that it is no other's to do.
     pub(crate) forwarded: bool,
     /// A scanner is shown the result, and perhaps more.
@@ -160,9 +160,11 @@ impl Options {
                 self.shm_size = value.parse().map_err(bad)?;
             }
             "cgroup-parent" => value.clone_into(&mut self.cgroup_parent),
-            "cache-from" => self
-                .cache_from
-                .extend(list(value).into_iter().map(CacheSource::Registry)),
+            "cache-from" => self.cache_from.extend(
+                list(value)
+                    .into_iter()
+                    .map(|name| CacheSource::Registry(name).into()),
+            ),
             "cache-imports" => self.cache_from.extend(imports(value)?),
             "frontend.caps" => refuse_capabilities(value)?,
             "multi-platform" => self.index = matches!(value, "true" | "1"),
@@ -230,7 +232,7 @@ fn source(name: &str, value: &str) -> Result<Source, Status> {
 }
 
 /// Caches, as clients put them into JSON.
-fn imports(value: &str) -> Result<Vec<CacheSource>, Status> {
+fn imports(value: &str) -> Result<Vec<CacheImport>, Status> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Import {
@@ -242,7 +244,7 @@ fn imports(value: &str) -> Result<Vec<CacheSource>, Status> {
     let imports: Vec<Import> = serde_json::from_str(value).map_err(bad)?;
     imports
         .iter()
-        .map(|import| cache_source(&import.r#type, &import.attrs))
+        .map(|import| cache_import(&import.r#type, &import.attrs))
         .collect()
 }
 
@@ -250,19 +252,26 @@ fn imports(value: &str) -> Result<Vec<CacheSource>, Status> {
 ///
 /// # Errors
 /// A kind that is not supported, by its name.
-pub(crate) fn cache_source(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheSource, Status> {
+pub(crate) fn cache_import(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheImport, Status> {
     let need = |name: &str| {
         let value = attrs.get(name).cloned();
         value.ok_or_else(|| Status::invalid(format!("{kind} cache importer requires {name}")))
     };
-    match kind {
-        "registry" => need("ref").map(CacheSource::Registry),
-        "local" => Ok(CacheSource::Local {
+    let from = match kind {
+        "registry" => need("ref").map(CacheSource::Registry)?,
+        "local" => CacheSource::Local {
             store: need("src")?,
             digest: need("digest")?,
-        }),
-        _ => Err(Status::unimplemented(format!("unknown cache importer: {kind}"))),
-    }
+        },
+        _ => return Err(Status::unimplemented(format!("unknown cache importer: {kind}"))),
+    };
+    let mounts = attrs
+        .get("mounts")
+        .map_or(Some(Mounts::None), |value| Mounts::parse(value));
+    let mounts = mounts.ok_or_else(|| {
+        Status::invalid("mounts of a cache importer is all, or ids of cache mounts with ; or | between them")
+    })?;
+    Ok(CacheImport { from, mounts })
 }
 
 /// `a,b`.

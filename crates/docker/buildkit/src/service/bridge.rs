@@ -14,7 +14,7 @@ use super::solve::Aids;
 use super::{Door, attestations, is_set};
 use crate::build::Found;
 use crate::filesync::Look;
-use crate::frontend::cache_source;
+use crate::frontend::cache_import;
 use crate::grpc::{Call, Code, Reply, Status};
 use crate::job::{Job, Outcome};
 use crate::proto::control::VertexWarning;
@@ -123,7 +123,7 @@ impl Door {
         let definition = asked.definition.filter(|definition| is_set(Some(definition)));
         let caches = || {
             let imports = asked.cache_imports.iter();
-            let caches = imports.map(|import| cache_source(&import.r#type, &import.attrs));
+            let caches = imports.map(|import| cache_import(&import.r#type, &import.attrs));
             caches.collect::<Result<Vec<_>, Status>>()
         };
         let work = async {

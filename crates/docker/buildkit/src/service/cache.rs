@@ -83,24 +83,15 @@ fn read(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheExport, Sta
     Ok(export)
 }
 
-/// `all`, or ids with `;` or `|` between them: clients part attributes by commas.
 fn mounts(to: &CacheTarget, value: &str) -> Result<Mounts, Status> {
     if *to == CacheTarget::Inline {
         return Err(Status::invalid(format!(
             "mounts={value}: an image carries no cache mounts, so the cache exporter inline has none; registry and local do"
         )));
     }
-    if value == "all" {
-        return Ok(Mounts::All);
-    }
-    let ids = value.split([';', '|']).map(str::trim).filter(|id| !id.is_empty());
-    let ids: Vec<String> = ids.map(str::to_owned).collect();
-    match ids.is_empty() {
-        false => Ok(Mounts::Named(ids)),
-        true => Err(Status::invalid(
-            "mounts of a cache exporter is all, or ids of cache mounts with ; or | between them",
-        )),
-    }
+    Mounts::parse(value).ok_or_else(|| {
+        Status::invalid("mounts of a cache exporter is all, or ids of cache mounts with ; or | between them")
+    })
 }
 
 impl Door {

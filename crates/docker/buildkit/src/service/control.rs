@@ -10,8 +10,8 @@ use super::gateway::Frontend;
 use super::sbom::Sbom;
 use super::solve::Aids;
 use super::{Door, is_set};
-use crate::build::{CacheSource, Prune, Usage};
-use crate::frontend::cache_source;
+use crate::build::{CacheImport, CacheSource, Prune, Usage};
+use crate::frontend::cache_import;
 use crate::grpc::{Code, Reply, Status};
 use crate::job::{Asked, Job, Known, Outcome};
 use crate::policy::Policies;
@@ -171,7 +171,7 @@ impl Door {
         &self,
         job: &Arc<Job>,
         asked: &SolveRequest,
-        caches: Vec<CacheSource>,
+        caches: Vec<CacheImport>,
     ) -> Result<Outcome, Status> {
         match (&*asked.frontend, &asked.definition) {
             ("", Some(definition)) if is_set(Some(definition)) => {
@@ -256,21 +256,21 @@ fn refuse(asked: &SolveRequest) -> Result<(), Status> {
 }
 
 /// Caches whose steps may be used.
-fn cache_from(cache: Option<&CacheOptions>) -> Result<Vec<CacheSource>, Status> {
+fn cache_from(cache: Option<&CacheOptions>) -> Result<Vec<CacheImport>, Status> {
     let Some(cache) = cache else {
         return Ok(Vec::new());
     };
     let imports = cache
         .imports
         .iter()
-        .map(|import| cache_source(&import.r#type, &import.attrs));
+        .map(|import| cache_import(&import.r#type, &import.attrs));
     let mut imported = imports.collect::<Result<Vec<_>, Status>>()?;
     imported.extend(
         cache
             .import_refs_deprecated
             .iter()
             .cloned()
-            .map(CacheSource::Registry),
+            .map(|name| CacheSource::Registry(name).into()),
     );
     Ok(imported)
 }

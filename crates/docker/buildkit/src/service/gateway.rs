@@ -11,7 +11,7 @@ use super::bridge::given;
 use super::caps::worker;
 use super::sbom::Sbom;
 use super::{Door, METHODS, Support};
-use crate::build::{CacheSource, Program};
+use crate::build::{CacheImport, Program};
 use crate::frontend::{self, Options};
 use crate::grpc::{Boxed, Call, Code, Reply, Service, Status, serve};
 use crate::job::{Job, Outcome};
@@ -30,7 +30,7 @@ pub(super) struct Frontend {
     pub(super) name: String,
     pub(super) options: BTreeMap<String, String>,
     pub(super) inputs: BTreeMap<String, pb::Definition>,
-    pub(super) caches: Vec<CacheSource>,
+    pub(super) caches: Vec<CacheImport>,
 }
 
 /// The bridge as one frontend sees it.

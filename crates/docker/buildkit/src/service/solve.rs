@@ -9,7 +9,7 @@ use prost::Message as _;
 
 use super::Door;
 use super::bridge::{CONFIG, failure_of, result_of};
-use crate::build::{Built, CacheSource, Context, Nested, Solving};
+use crate::build::{Built, CacheImport, Context, Nested, Solving};
 use crate::filesync::{Archive, Wanted, receive};
 use crate::frontend::shown;
 use crate::grpc::{Boxed, Code, Status};
@@ -34,7 +34,7 @@ pub(super) struct Aids {
     /// Contexts that stand for sources, by their digests.
     pub(super) files: BTreeMap<String, Context>,
     /// Caches whose steps may be used.
-    pub(super) cache_from: Vec<CacheSource>,
+    pub(super) cache_from: Vec<CacheImport>,
     /// It was written here, so that the results in it are ours.
     pub(super) own: bool,
     /// The definitions that it is in.
@@ -61,7 +61,7 @@ impl Aids {
     }
 
     /// With caches.
-    pub(super) fn cached(cache_from: Vec<CacheSource>) -> Self {
+    pub(super) fn cached(cache_from: Vec<CacheImport>) -> Self {
         Self {
             cache_from,
             ..Self::default()

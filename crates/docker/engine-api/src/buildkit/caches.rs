@@ -10,8 +10,8 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::buildkit::{
-    Built, CacheExport, CacheMount, CacheSource, CacheTarget, ExportedCache, Held, Packing, Policies,
-    Session, Status,
+    Built, CacheExport, CacheImport, CacheMount, CacheSource, CacheTarget, ExportedCache, Held, Mounts,
+    Packing, Policies, Session, Status,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -122,23 +122,18 @@ impl Caches {
     /// Of a build. A cache that cannot be read is told of and left out, as upstream does.
     pub(super) async fn open(
         (engine, builder, registries): (&Engine, &Builder, &Registries),
-        (sources, policies): (Vec<CacheSource>, &Policies),
+        (imports, policies): (Vec<CacheImport>, &Policies),
         session: &Arc<Session>,
         progress: &Arc<::buildkit::Progress>,
     ) -> Self {
         let (mut imported, mut elsewhere) = (Vec::new(), Vec::new());
-        let mut seen: Vec<CacheSource> = Vec::new();
-        for source in sources {
-            if seen.contains(&source) {
-                continue;
-            }
+        for CacheImport { from: source, mounts } in once(imports) {
             let name = match &source {
                 CacheSource::Registry(reference) => reference.clone(),
                 CacheSource::Local { digest, .. } => digest.clone(),
             };
-            seen.push(source.clone());
             let step = progress.begin(format!("importing cache manifest from {name}"));
-            let read = async { read(registries, judged(source, policies)?, session).await };
+            let read = async { read(registries, (judged(source, policies)?, mounts), session).await };
             match read.await {
                 Ok((cache, mounts)) => {
                     step.done(false);
@@ -206,16 +201,29 @@ impl StepCache for Caches {
         });
     }
 
-    fn mount(&self, key: &Digest) -> Sent<Result<Option<File>, String>> {
-        let (builder, elsewhere, key) = (self.builder.clone(), self.elsewhere.clone(), *key);
+    fn mount(&self, key: &Digest, id: &str) -> Sent<Result<Option<File>, String>> {
+        let (builder, elsewhere) = (self.builder.clone(), self.elsewhere.clone());
+        let (key, id) = (*key, id.to_owned());
         Box::pin(async move {
-            let Some((source, layer)) = mounts::find(&elsewhere, &key) else {
+            let Some((source, layer)) = mounts::find(&elsewhere, (&key, &id)) else {
                 return Ok(None);
             };
             let file = source.file(&builder, layer).await;
             file.map(Some).map_err(|status| status.message)
         })
     }
+}
+
+/// Each cache once, with all of its mounts that are wanted: clients name one in several places.
+fn once(imports: Vec<CacheImport>) -> Vec<CacheImport> {
+    let mut all: Vec<CacheImport> = Vec::new();
+    for import in imports {
+        match all.iter_mut().find(|known| known.from == import.from) {
+            Some(known) => known.mounts.add(import.mounts),
+            None => all.push(import),
+        }
+    }
+    all
 }
 
 /// A cache as the policies have it: it is asked for by an image's name.
@@ -239,7 +247,7 @@ fn judged(source: CacheSource, policies: &Policies) -> Result<CacheSource, Statu
 /// Reads a cache.
 async fn read(
     registries: &Registries,
-    source: CacheSource,
+    (source, mounts): (CacheSource, Mounts),
     session: &Arc<Session>,
 ) -> Result<(Imported, Elsewhere), Status> {
     let (source, document) = match source {
@@ -273,7 +281,7 @@ async fn read(
             steps.insert(key, step);
         }
     }
-    let elsewhere = Elsewhere::of(source.clone(), &manifest);
+    let elsewhere = Elsewhere::of(source.clone(), &manifest, mounts);
     let imported = Imported {
         layers: config.layers,
         steps,

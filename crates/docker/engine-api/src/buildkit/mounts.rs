@@ -1,4 +1,4 @@
-//! Cache mounts that travel (`--cache-to …,mounts=`): each is a layer of its own in the cache's manifest, behind those of the
+//! Cache mounts that travel (`--cache-to …,mounts=`, `--cache-from …,mounts=`): each is a layer of its own in the cache's manifest, behind those of the
 //! steps. Nothing in the cache's configuration names it, so other builders read the rest and pass it by
 //! (docs/formats/build-cache.md).
 
@@ -26,11 +26,13 @@ const MAX_MOUNTS: usize = 256;
 pub(super) struct Elsewhere {
     source: Source,
     mounts: BTreeMap<Digest, Descriptor>,
+    /// Those that the client wants.
+    wish: Mounts,
 }
 
 impl Elsewhere {
     /// Of a cache's manifest, or of its index.
-    pub(super) fn of(source: Source, manifest: &Value) -> Self {
+    pub(super) fn of(source: Source, manifest: &Value, wish: Mounts) -> Self {
         let lists = [&manifest["layers"], &manifest["manifests"]];
         let entries = lists.into_iter().filter_map(Value::as_array).flatten();
         let mount = |entry: &Value| {
@@ -39,14 +41,18 @@ impl Elsewhere {
             (descriptor.size <= MAX_CACHE_MOUNT).then_some((key, descriptor))
         };
         let mounts = entries.filter_map(mount).take(MAX_MOUNTS).collect();
-        Self { source, mounts }
+        Self { source, mounts, wish }
     }
 }
 
-/// Finds a cache mount in the caches that a build was given.
-pub(super) fn find<'a>(caches: &'a [Elsewhere], key: &Digest) -> Option<(&'a Source, &'a Descriptor)> {
+/// Finds a cache mount in the caches that a build was given, by its key and by what the build calls it: what a cache calls it
+/// itself, anybody can write.
+pub(super) fn find<'a>(
+    caches: &'a [Elsewhere],
+    (key, id): (&Digest, &str),
+) -> Option<(&'a Source, &'a Descriptor)> {
     let has = |cache: &'a Elsewhere| Some((&cache.source, cache.mounts.get(key)?));
-    caches.iter().find_map(has)
+    caches.iter().filter(|cache| cache.wish.has(id)).find_map(has)
 }
 
 /// What of a build's cache mounts goes out: a layer each, held by the lease, and what was not to be found.
@@ -67,7 +73,7 @@ pub(super) async fn outgoing(
         let layer = match packed.map_err(|error| vertices::status(&error))? {
             Some(layer) => Some(layer),
             // A step that was in the cache has left it where it was.
-            None => carried((images, builder), find(caches, &key), lease).await?,
+            None => carried((images, builder), find(caches, (&key, &mount.id)), lease).await?,
         };
         let Some(mut layer) = layer else {
             lines.push(format!("cache mount {} is not here", mount.id));
@@ -114,6 +120,20 @@ async fn carried(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mounts_come_only_from_caches_that_the_client_has_named_for_them() {
+        let mut wish = Mounts::None;
+        assert!(!wish.has("a"));
+        let named = |id: &str| Mounts::Named(vec![id.to_owned()]);
+        wish.add(named("a"));
+        wish.add(Mounts::None);
+        wish.add(named("b"));
+        assert!(wish.has("a") && wish.has("b") && !wish.has("c"));
+        wish.add(Mounts::All);
+        wish.add(named("a"));
+        assert!(wish.has("c"));
+    }
 
     #[test]
     fn mounts_are_chosen_by_their_ids() {

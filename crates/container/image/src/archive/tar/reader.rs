@@ -87,6 +87,11 @@ impl<R: BufRead> Reader<R> {
         Ok(())
     }
 
+    /// Passes over the hole of the current entry that comes next, if one does. Says how long it was.
+    pub(crate) fn hole(&mut self) -> u64 {
+        self.holes.as_mut().map_or(0, Holes::pass)
+    }
+
     fn begin(&mut self, mut entry: Entry, ahead: Ahead, block: &Block) -> Result<Entry, Fault> {
         entry.name = ahead.name.unwrap_or(entry.name);
         entry.link = ahead.link.unwrap_or(entry.link);

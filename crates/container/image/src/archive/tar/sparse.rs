@@ -119,6 +119,14 @@ impl Holes {
         }
     }
 
+    /// Passes over what is left of a hole. Says how long that was.
+    pub(super) fn pass(&mut self) -> u64 {
+        let place = self.parts.last().map_or(self.size, |(place, _)| *place);
+        let hole = place.saturating_sub(self.at);
+        self.at += hole;
+        hole
+    }
+
     /// So many bytes were read, of one part or hole.
     pub(super) fn read(&mut self, count: u64) {
         self.at += count;
