@@ -393,12 +393,6 @@ fn a_blob_that_was_deleted_is_gone_until_it_is_pushed_again() {
     assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
     upload(&node.images, APP, &remote.layers[0].1).unwrap();
     assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
-    // `docker push` of a name that is there: asked of all that it stands for.
-    node.images.delete_blob(APP, &digest).unwrap();
-    node.images.offer(&name(&format!("{APP}:1"))).unwrap();
-    put(&node.images, APP, &["1"], media_type::MANIFEST, &remote.manifest).unwrap();
-    let node = node.reopen();
-    assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
     // Once nothing names it there is nothing to be remembered.
     node.images.delete_manifest(APP, &pushed.digest).unwrap().unwrap();
     node.images.collect(Duration::ZERO).unwrap();
