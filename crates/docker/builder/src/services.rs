@@ -65,12 +65,12 @@ pub trait StepCache: Send + Sync {
     /// A step, carried out or not, mounts the cache of this key (`RUN --mount=type=cache`), which the build calls so.
     fn mounts(&self, _key: &Digest, _id: &str) {}
 
-    /// What the cache of this key, which the build calls so, is to hold that this node does not have yet: an archive, compressed
-    /// or not; `None` if nobody has it. Asked only for a step that is carried out.
+    /// What the cache of this key is to hold that this node does not have yet: an archive, compressed or not; `None` if nobody
+    /// has it. Asked only for a step that is carried out, after it was told of ([`Self::mounts`]).
     ///
     /// # Errors
     /// It was not to be had, in a sentence: it begins without.
-    fn mount(&self, _key: &Digest, _id: &str) -> Sent<Result<Option<File>, String>> {
+    fn mount(&self, _key: &Digest) -> Sent<Result<Option<File>, String>> {
         Box::pin(async { Ok(None) })
     }
 }

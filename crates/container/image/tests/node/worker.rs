@@ -217,7 +217,7 @@ fn unpacking_ends_when_nobody_wants_it_or_the_disk_has_too_little_left() {
             let how = (&Unpack::default(), &terms);
             node.images
                 .unpack_on(root.as_fd(), Path::new("/"), archive, how)
-                .map_err(|error| error.to_string())
+                .map_err(|error| std::error::Error::source(&error).unwrap().to_string())
         };
         let interest = Interest::default();
         let wanted = interest.wanted();

@@ -32,9 +32,9 @@ impl StepCache for Others {
         self.used.lock().unwrap().insert(id.to_owned(), *key);
     }
 
-    fn mount(&self, key: &Digest, id: &str) -> Sent<Result<Option<File>, String>> {
+    fn mount(&self, key: &Digest) -> Sent<Result<Option<File>, String>> {
         self.asked.lock().unwrap().push(*key);
-        assert_eq!(self.used.lock().unwrap().get(id), Some(key));
+        assert!(self.used.lock().unwrap().values().any(|used| used == key));
         if let Some(slow) = self.slow.lock().unwrap().take() {
             return Box::pin(async { Ok(Some(slow.await.unwrap())) });
         }

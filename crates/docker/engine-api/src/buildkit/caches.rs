@@ -201,11 +201,14 @@ impl StepCache for Caches {
         });
     }
 
-    fn mount(&self, key: &Digest, id: &str) -> Sent<Result<Option<File>, String>> {
+    fn mount(&self, key: &Digest) -> Sent<Result<Option<File>, String>> {
         let (builder, elsewhere) = (self.builder.clone(), self.elsewhere.clone());
-        let (key, id) = (*key, id.to_owned());
+        let (key, named) = (*key, key.to_string());
+        let mut ids = self.mounts();
+        ids.retain(|mount| mount.key == named);
         Box::pin(async move {
-            let Some((source, layer)) = mounts::find(&elsewhere, (&key, &id)) else {
+            let mut found = ids.iter().filter_map(|mount| mounts::find(&elsewhere, (&key, &mount.id)));
+            let Some((source, layer)) = found.next() else {
                 return Ok(None);
             };
             let file = source.file(&builder, layer).await;

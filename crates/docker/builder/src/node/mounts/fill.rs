@@ -42,7 +42,7 @@ impl Mounter {
             return Ok(None);
         };
         let brought = tokio::select! {
-            brought = seeds.mount(key, shown(cache)) => brought,
+            brought = seeds.mount(key) => brought,
             () = output.cancelled() => return Err(BuildError::Cancelled),
         };
         match brought {
