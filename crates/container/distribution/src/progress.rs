@@ -36,9 +36,9 @@ pub enum Event {
     /// One platform's manifest was pushed, since neither this node nor the registry has the rest of the index.
     InsteadOf {
         /// What the name stands for here.
-        index: Descriptor,
+        index: Box<Descriptor>,
         /// What it is in the registry now.
-        manifest: Descriptor,
+        manifest: Box<Descriptor>,
     },
 }
 

@@ -157,10 +157,11 @@ impl Registries {
         drop(lease);
         progress.tell(told).await;
         if let Some(index) = instead_of {
-            let manifest = Descriptor {
+            let manifest = Box::new(Descriptor {
                 platform: Some(image.config.platform()),
                 ..described(&pushed)
-            };
+            });
+            let index = Box::new(index);
             progress.tell(Event::InsteadOf { index, manifest }).await;
         }
         Ok(())
@@ -231,10 +232,11 @@ impl Registries {
         };
         progress.tell(told).await;
         if let Some(index) = instead_of {
-            let manifest = Descriptor {
+            let manifest = Box::new(Descriptor {
                 platform: Some(image.config.platform()),
                 ..described(&served)
-            };
+            });
+            let index = Box::new(index);
             progress.tell(Event::InsteadOf { index, manifest }).await;
         }
         Ok(())
