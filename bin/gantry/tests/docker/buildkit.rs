@@ -636,7 +636,7 @@ const CASES: &[Case] = &[
         $ docker create --platform linux/arm64 $n x > c; docker ps -a --filter id=$(cat c) --format '{{.Image}}' | sed "s/$n/N/"; docker images -aq --filter label=n=$n | wc -l
         N
         1
-        $ docker image prune -f > /dev/null; docker rmi $n 2>&1 | grep -o 'unable to remove.*(must force)' | sed "s/$n/N/"; docker rm $(cat c) > /dev/null; docker image ls --tree $n | grep -o 'linux/[a-z0-9]*\|unknown'
+        $ docker image prune -f --filter label=n=$n > /dev/null; docker rmi $n 2>&1 | grep -o 'unable to remove.*(must force)' | sed "s/$n/N/"; docker rm $(cat c) > /dev/null; docker image ls --tree $n | grep -o 'linux/[a-z0-9]*\|unknown'
         unable to remove repository reference "N" (must force)
         linux/amd64
         linux/arm64
@@ -659,7 +659,9 @@ const CASES: &[Case] = &[
         $ docker pull -q $r > /dev/null; docker push -q $r > /dev/null; $ns docker buildx imagetools inspect --raw $r | grep -o '"architecture":"a[a-z0-9]*"'
         "architecture":"amd64"
         "architecture":"arm64"
-        $ docker tag $r $r-o; docker push $r-o 2>&1 | grep -o 'Not all multiplatform-content is present'; $ns docker buildx imagetools inspect --raw $r-o | grep -c '"manifests"'; docker rmi $r $r-o > /dev/null
+        $ docker tag $r $r-o; docker push $r-o 2>&1 | grep -o 'Not all multiplatform-content is present'; $ns docker buildx imagetools inspect --raw $r-o | grep -c '"manifests"'; o=localhost:5000/$n:o; docker tag $r $o; docker push $o 2>&1 | grep -o 'Not all multiplatform-content is present'; $ns docker buildx imagetools inspect --raw $o | grep -c '"manifests"'; docker rmi $r $r-o $o > /dev/null
+        Not all multiplatform-content is present
+        0
         Not all multiplatform-content is present
         0
         $ for p in arm64 amd64; do docker pull -q --platform linux/$p $r > /dev/null; docker images -aq --filter label=n=$n | wc -l; done; docker rmi $r > /dev/null; docker images -aq --filter label=n=$n | xargs -r docker rmi > /dev/null

@@ -30,7 +30,7 @@ pub use auth::Credentials;
 pub use config::Config;
 pub use error::{Error, Kind, Refusal, RegistryError, TransportError};
 pub use inspect::Inspected;
-pub use progress::{Event, InsteadOf, Progress, Step};
+pub use progress::{Event, Progress, Step};
 pub use pull::{Pull, Pulled};
 pub use push::{Parts, Push};
 pub use registries::{Fault, Registries};

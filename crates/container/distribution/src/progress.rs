@@ -34,16 +34,12 @@ pub enum Event {
         size: u64,
     },
     /// One platform's manifest was pushed, since neither this node nor the registry has the rest of the index.
-    InsteadOf(Box<InsteadOf>),
-}
-
-/// See [`Event::InsteadOf`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InsteadOf {
-    /// What the name stands for here.
-    pub index: Descriptor,
-    /// What it is in the registry now.
-    pub manifest: Descriptor,
+    InsteadOf {
+        /// What the name stands for here.
+        index: Box<Descriptor>,
+        /// What it is in the registry now.
+        manifest: Box<Descriptor>,
+    },
 }
 
 /// What becomes of a layer.

@@ -14,7 +14,7 @@ use image::{
 };
 use tokio::io::AsyncSeekExt;
 
-use crate::progress::{Event, InsteadOf, Progress, Step};
+use crate::progress::{Event, Progress, Step};
 use crate::pull::enter;
 use crate::registries::{Fault, Registries, blocking};
 use crate::registry::{Mounted, Reader, Repository, Source, Subject};
@@ -117,7 +117,7 @@ impl Registries {
         let inner = &self.0;
         let image = inner.images.resolve(&reference.to_string())?;
         if self.is_own(&reference.domain) {
-            return self.push_own(reference, &image, progress).await;
+            return self.push_own((reference, platform), &image, progress).await;
         }
         // The topmost first, as dockerd tells them.
         for layer in image.layers.iter().rev() {
@@ -157,12 +157,12 @@ impl Registries {
         drop(lease);
         progress.tell(told).await;
         if let Some(index) = instead_of {
-            let manifest = Descriptor {
+            let manifest = Box::new(Descriptor {
                 platform: Some(image.config.platform()),
                 ..described(&pushed)
-            };
-            let told = InsteadOf { index, manifest };
-            progress.tell(Event::InsteadOf(told.into())).await;
+            });
+            let index = Box::new(index);
+            progress.tell(Event::InsteadOf { index, manifest }).await;
         }
         Ok(())
     }
@@ -206,19 +206,39 @@ impl Registries {
     }
 
     /// What has a name of the node's own registry is in it.
-    async fn push_own(&self, reference: &Reference, image: &Image, progress: &Progress) -> Result<(), Fault> {
+    async fn push_own(
+        &self,
+        (reference, platform): (&Reference, Option<&Platform>),
+        image: &Image,
+        progress: &Progress,
+    ) -> Result<(), Fault> {
         for layer in &image.layers {
             progress
                 .layer(&layer.diff_id.short(), Step::LayerAlreadyExists)
                 .await;
         }
-        let served = self.enter_own(reference).await?;
+        let lease = self.lease("push")?;
+        let (one, instead_of) = {
+            let (images, held, name) = (self.0.images.clone(), lease.clone(), reference.clone());
+            let (platform, image) = (platform.cloned(), image.clone());
+            blocking(move || one_of(&images, &held, (&name, platform.as_ref()), &image)).await?
+        };
+        let served = self.enter_own(reference, one).await?;
+        drop(lease);
         let told = Event::Tagged {
             tag: reference.tag.clone().unwrap_or_default(),
             digest: served.digest,
             size: served.bytes.len() as u64,
         };
         progress.tell(told).await;
+        if let Some(index) = instead_of {
+            let manifest = Box::new(Descriptor {
+                platform: Some(image.config.platform()),
+                ..described(&served)
+            });
+            let index = Box::new(index);
+            progress.tell(Event::InsteadOf { index, manifest }).await;
+        }
         Ok(())
     }
 
@@ -232,15 +252,20 @@ impl Registries {
             blocking(move || images.tag_under(&lease, &name, Target::manifest(root, None)))
         };
         named.await?;
-        self.enter_own(&parts.reference).await?;
+        self.enter_own(&parts.reference, None).await?;
         blocking(move || Arc::into_inner(lease).map_or(Ok(()), Lease::keep)).await
     }
 
-    /// Has the node's own registry keep what it serves by a name: from now on it was pushed.
-    async fn enter_own(&self, reference: &Reference) -> Result<ServedManifest, Fault> {
+    /// Has the node's own registry keep what it serves by a name, or one manifest of that: from now on it was pushed.
+    async fn enter_own(
+        &self,
+        reference: &Reference,
+        one: Option<ServedManifest>,
+    ) -> Result<ServedManifest, Fault> {
         let (images, name) = (self.0.images.clone(), reference.clone());
         let served = blocking(move || {
-            let served = images.offer(&name)?;
+            images.offer(&name)?;
+            let served = one.map_or_else(|| images.manifest_in(&name), |one| Ok(Some(one)))?;
             if let Some(served) = &served {
                 // From now on it has a digest, and is known by it.
                 let tags: Vec<String> = name
@@ -256,6 +281,35 @@ impl Registries {
         let served = served.await?;
         served.ok_or_else(|| Fault::NoManifest(reference.familiar()))
     }
+}
+
+/// Of an index, the one manifest that goes to the node's own registry: a platform's, or that of the image which is here if
+/// the rest is not, and then the index as well.
+fn one_of(
+    images: &Images,
+    lease: &Lease,
+    (name, platform): (&Reference, Option<&Platform>),
+    image: &Image,
+) -> Result<(Option<ServedManifest>, Option<Descriptor>), image::Error> {
+    let Some(index) = images.export_index(lease, name, platform)? else {
+        return Ok((None, None));
+    };
+    let last = index.manifests.last();
+    if platform.is_some() {
+        return Ok((last.cloned(), None));
+    }
+    let is_here = |digest: &Digest| images.manifest(digest).is_some();
+    if index.missing.iter().all(is_here) {
+        return Ok((None, None));
+    }
+    let own = image.manifest.map(|digest| images.stored_manifest(&digest));
+    let own = own.transpose()?.flatten().map(|stored| ServedManifest {
+        digest: stored.summary.digest,
+        media_type: stored.summary.media_type.clone(),
+        bytes: stored.bytes,
+    });
+    let instead_of = last.filter(|_| own.is_some()).map(described);
+    Ok((own, instead_of))
 }
 
 /// Whether a registry has the manifests that are not here: it has what they name, then.

@@ -15,7 +15,6 @@ mod layout;
 mod listed;
 mod load;
 mod names;
-mod offer;
 mod open;
 mod platforms;
 mod prune;

@@ -1,6 +1,7 @@
 //! Finding images, and giving them names.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use store::Durability;
@@ -167,6 +168,45 @@ impl Images {
             }
         }
         Ok(())
+    }
+
+    /// Has our registry serve a name of docker's that was deleted there, and the blobs of what it stands for, since it is
+    /// about to be pushed again: that is as if all of it were uploaded.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn offer(&self, name: &Reference) -> Result<(), Error> {
+        let Some(tag) = self.inner.read().tag(name) else {
+            return Ok(());
+        };
+        let repository = name.name();
+        for blob in self.blobs_behind(tag.target) {
+            if self.inner.read().is_deleted(&repository, &blob) {
+                self.inner.undelete(&repository, &blob)?;
+            }
+        }
+        if tag.standing.unserved {
+            self.claim(std::slice::from_ref(name))?;
+        }
+        Ok(())
+    }
+
+    /// Blobs of an image, of the manifests that a name stands for, and of what those list.
+    fn blobs_behind(&self, target: Target) -> BTreeSet<Digest> {
+        let image = target.image.and_then(|id| self.get(&id));
+        let layers = image.iter().flat_map(|image| &image.layers);
+        let of_layers = layers.filter_map(|layer| Some(layer.blob.as_ref()?.digest));
+        let mut blobs: BTreeSet<Digest> = of_layers.chain(target.image).collect();
+        let came_by = image.as_ref().and_then(|image| image.manifest);
+        let mut waiting: Vec<Digest> = target.manifest.into_iter().chain(came_by).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(digest) = waiting.pop() {
+            if let Some(summary) = self.manifest(&digest).filter(|_| seen.insert(digest)) {
+                blobs.extend(summary.blobs().map(|blob| blob.digest));
+                waiting.extend(summary.manifests.iter().map(|entry| entry.digest));
+            }
+        }
+        blobs
     }
 
     /// Notes that somebody was told the id of this image as what a build has made, although it has no name: it is not

@@ -342,7 +342,7 @@ pub(super) fn named(repository: &str) -> Result<Reference, Error> {
 }
 
 /// The manifest of an image that came by none.
-pub(super) fn composed(image: &Image) -> Option<ServedManifest> {
+fn composed(image: &Image) -> Option<ServedManifest> {
     let layers: Option<Vec<Descriptor>> = image.layers.iter().map(|layer| layer.blob.clone()).collect();
     compose(image, &layers?, Form::Oci).ok().map(|(served, _)| served)
 }

@@ -12,8 +12,6 @@ use image::{
     Inline, Push, Pushed, Reference, Remove, Target, media_type,
 };
 
-use serde_json::json;
-
 use super::failures::Failing;
 use super::remote::{GZIP, PLAIN, Remote, ZSTD};
 use super::support::{Node, archive, config, mounted, names, tar};
@@ -371,10 +369,14 @@ fn a_blob_lies_once_and_is_linked_by_each_repository() {
 fn a_blob_that_was_deleted_is_gone_until_it_is_pushed_again() {
     let mut node = Node::new();
     let remote = example();
-    let name: Reference = format!("{APP}:1").parse().unwrap();
-    let push_it = |node: &Node| {
-        let offered = node.images.offer(&name).unwrap().unwrap();
-        put(&node.images, APP, &["1"], &offered.media_type, &offered.bytes)
+    let push_it = |node: &Node, tag: &[String]| {
+        let push = Push {
+            repository: APP,
+            digest: None,
+            tags: tag,
+            media_type: media_type::MANIFEST,
+        };
+        node.images.enter_manifest(&push, &remote.manifest)
     };
     let pushed = push(&node.images, APP, "1", &remote).unwrap();
     let digest = remote.layers[0].0.digest;
@@ -387,14 +389,22 @@ fn a_blob_that_was_deleted_is_gone_until_it_is_pushed_again() {
         assert!(node.images.open_blob(&digest).unwrap().is_some());
         node = node.reopen();
     }
-    push_it(&node).unwrap();
+    push_it(&node, &["1".to_owned()]).unwrap();
     assert!(there(&node));
     let node = node.reopen();
     assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
     upload(&node.images, APP, &remote.layers[0].1).unwrap();
     assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
+    // `docker push` of a name that is there: asked of all that it stands for.
+    node.images.delete_blob(APP, &digest).unwrap();
+    node.images.offer(&name(&format!("{APP}:1"))).unwrap();
+    put(&node.images, APP, &["1"], media_type::MANIFEST, &remote.manifest).unwrap();
+    let node = node.reopen();
+    assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
     // Once nothing names it there is nothing to be remembered.
     node.images.delete_manifest(APP, &pushed.digest).unwrap().unwrap();
+    let called = format!("{APP}:1");
+    node.images.remove(&called, Remove::default(), &none).unwrap();
     node.images.collect(Duration::ZERO).unwrap();
     let again = node.reopen();
     assert!(!there(&again));
@@ -410,34 +420,6 @@ fn a_blob_that_was_deleted_is_gone_until_it_is_pushed_again() {
         .map(|row| String::from_utf8_lossy(&row.key).into_owned());
     let left: Vec<String> = keys.filter(|key| key.contains(&digest.hex())).collect();
     assert_eq!(left, [] as [&str; 0]);
-}
-
-/// Nearly every image is pulled out of an index for several platforms, of which only one comes.
-#[test]
-fn of_an_index_that_lacks_a_part_docker_pushes_the_image() {
-    let node = Node::new();
-    let (remote, name) = (example(), format!("{APP}:1").parse::<Reference>().unwrap());
-    let lease = node.images.lease("pull").unwrap();
-    let image = remote.pull_under(&node.images, &lease).unwrap();
-    let listed = |digest: &Digest| json!({"mediaType": media_type::MANIFEST, "digest": digest, "size": 2});
-    let index = json!({
-        "schemaVersion": 2, "mediaType": media_type::INDEX,
-        "manifests": [listed(&Digest::of(b"elsewhere")), listed(&remote.digest())],
-    });
-    let index = Bytes::from(serde_json::to_vec(&index).unwrap());
-    let sha256 = DigestAlgorithm::default();
-    let summary = node
-        .images
-        .put_manifest(&lease, sha256, media_type::INDEX, &index)
-        .unwrap();
-    let target = Target::manifest(summary.digest, Some(image.id));
-    node.images.tag_under(&lease, &name, target).unwrap();
-    lease.keep().unwrap();
-    let offered = node.images.offer(&name).unwrap().unwrap();
-    assert_eq!(offered.digest, remote.digest());
-    put(&node.images, APP, &["1"], &offered.media_type, &offered.bytes).unwrap();
-    let served = node.images.manifest_in(&name).unwrap().unwrap();
-    assert_eq!(served.digest, remote.digest());
 }
 
 #[test]

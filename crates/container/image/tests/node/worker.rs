@@ -138,12 +138,9 @@ fn a_confined_worker_unpacks_into_a_mounted_snapshot() {
         ..Default::default()
     };
     let archive = tar(&["a = 1", "link -> /a", "b/", "b/hard => a"]);
-    let totals = node.images.unpack(
-        mounted.as_fd(),
-        Path::new("to"),
-        &mut &*archive,
-        &options,
-    );
+    let totals = node
+        .images
+        .unpack(mounted.as_fd(), Path::new("to"), &mut &*archive, &options);
     assert_eq!(totals.unwrap().entries, 4);
     assert_eq!(
         super::support::names(&rootfs),

@@ -207,7 +207,9 @@ impl StepCache for Caches {
         let mut ids = self.mounts();
         ids.retain(|mount| mount.key == named);
         Box::pin(async move {
-            let mut found = ids.iter().filter_map(|mount| mounts::find(&elsewhere, (&key, &mount.id)));
+            let mut found = ids
+                .iter()
+                .filter_map(|mount| mounts::find(&elsewhere, (&key, &mount.id)));
             let Some((source, layer)) = found.next() else {
                 return Ok(None);
             };

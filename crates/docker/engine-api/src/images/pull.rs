@@ -202,10 +202,9 @@ fn lines(event: &Event) -> Vec<bytes::Bytes> {
                 progress::line(&json!({ "progressDetail": {}, "aux": aux })),
             ]
         }
-        Event::InsteadOf(told) => {
+        Event::InsteadOf { index, manifest } => {
             let aux = json!({
-                "manifestPushedInsteadOfIndex": true,
-                "originalIndex": told.index, "selectedManifest": told.manifest,
+                "manifestPushedInsteadOfIndex": true, "originalIndex": index, "selectedManifest": manifest,
             });
             vec![progress::line(&json!({ "progressDetail": {}, "aux": aux }))]
         }
