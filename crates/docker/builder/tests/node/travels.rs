@@ -253,7 +253,6 @@ async fn a_slow_registry_holds_up_only_the_build_that_asked() {
 
 /// What is read has no end but that of the build.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not seen green yet: the worker that it starts must be built with this change"]
 async fn a_build_that_is_cancelled_does_not_go_on_filling_its_cache() {
     let node = Node::start();
     let daemon = Daemon::open(&node).await;
