@@ -53,6 +53,11 @@ impl Images {
             });
         }
         let lease = self.inner.own_lease("push")?;
+        if by == By::Docker {
+            // As if it were uploaded: docker pushes to this registry without sending anything.
+            let mut blobs = summary.blobs();
+            blobs.try_for_each(|blob| self.inner.undelete(push.repository, &blob.digest))?;
+        }
         self.hold_named(&lease, &repository, &summary)?;
         let summary = self.inner.keep_manifest(&lease, summary, bytes)?;
         let image = self.image_of(&lease, &summary, MAX_INDEXES)?;
