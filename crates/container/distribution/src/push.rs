@@ -156,14 +156,7 @@ impl Registries {
         blocking(move || images.note_pushed(&reference, &exported)).await?;
         drop(lease);
         progress.tell(told).await;
-        if let Some(index) = instead_of {
-            let manifest = Box::new(Descriptor {
-                platform: Some(image.config.platform()),
-                ..described(&pushed)
-            });
-            let index = Box::new(index);
-            progress.tell(Event::InsteadOf { index, manifest }).await;
-        }
+        tell_instead(progress, instead_of, (&image, &pushed)).await;
         Ok(())
     }
 
@@ -231,14 +224,7 @@ impl Registries {
             size: served.bytes.len() as u64,
         };
         progress.tell(told).await;
-        if let Some(index) = instead_of {
-            let manifest = Box::new(Descriptor {
-                platform: Some(image.config.platform()),
-                ..described(&served)
-            });
-            let index = Box::new(index);
-            progress.tell(Event::InsteadOf { index, manifest }).await;
-        }
+        tell_instead(progress, instead_of, (image, &served)).await;
         Ok(())
     }
 
@@ -322,6 +308,21 @@ async fn is_in_full(repository: &Repository, missing: &[Digest]) -> Result<bool,
         }
     }
     Ok(true)
+}
+
+/// Says that one image was pushed in place of an index, if it was.
+async fn tell_instead(
+    progress: &Progress,
+    index: Option<Descriptor>,
+    (image, pushed): (&Image, &ServedManifest),
+) {
+    let Some(index) = index else { return };
+    let manifest = Descriptor {
+        platform: Some(image.config.platform()),
+        ..described(pushed)
+    };
+    let (index, manifest) = (Box::new(index), Box::new(manifest));
+    progress.tell(Event::InsteadOf { index, manifest }).await;
 }
 
 fn described(manifest: &ServedManifest) -> Descriptor {
